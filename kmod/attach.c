@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * nf_conntrack's comings and goings, and the one way to look at its data.
+ *
+ * ctk must not change what it diagnoses: nf_conntrack's reload is part of the
+ * disease, so ctk neither depends on it nor holds a reference to it, however
+ * short, save the one symbol_get() when it goes live. Readers are safe for
+ * another reason. delete_module() sets MODULE_STATE_GOING before it calls
+ * nf_conntrack's exit, and that exit unregisters pernet operations, which
+ * waits for an RCU grace period before anything is freed (kernel/module,
+ * net/core/net_namespace.c, 5.10 to 7.x). Whoever sees MODULE_STATE_LIVE
+ * inside an RCU read-side section can therefore use nf_conntrack's data until
+ * the end of that section. The notifier's own GOING comes after the exit, too
+ * late for that, but early enough to take the hook off: the text is still
+ * there.
+ *
+ * ctk_attach_lock serialises attaching and detaching. It is taken inside the
+ * module notifier chain's rwsem and thus never held around registering with
+ * that chain.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kobject.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+#include <linux/ktime.h>
+#include <net/netfilter/nf_conntrack.h>
+#include "attach.h"
+#include "hook.h"
+#include "netns.h"
+#include "watch.h"
+
+#define CONNTRACK "nf_conntrack"
+
+static DEFINE_MUTEX(ctk_attach_lock);
+
+static struct ctk_conntrack ctk_conntrack;
+static const struct ctk_conntrack __rcu *ctk_conntrack_live;
+
+/**
+ * ctk_conntrack_rcu() - nf_conntrack, if it is there to be looked at
+ *
+ * Context: any; the caller is in an RCU read-side section and uses the
+ * result in that section only.
+ *
+ * Return: NULL when it is absent, still coming, or going.
+ */
+const struct ctk_conntrack *ctk_conntrack_rcu(void)
+{
+	const struct ctk_conntrack *ct = rcu_dereference(ctk_conntrack_live);
+
+	if (ct && ct->module &&
+	    READ_ONCE(ct->module->state) != MODULE_STATE_LIVE)
+		return NULL;
+	return ct;
+}
+
+/**
+ * ctk_status_read() - what ctk is attached to, and how
+ * @status: filled
+ *
+ * Context: process.
+ */
+void ctk_status_read(struct ctk_status *status)
+{
+	const struct ctk_conntrack *ct;
+
+	*status = (struct ctk_status){
+		.bucket_size = sizeof(struct hlist_nulls_head),
+		.entry_size = sizeof(struct nf_conn),
+	};
+	ctk_hook_read(&status->hook);
+	rcu_read_lock();
+	ct = ctk_conntrack_rcu();
+	if (ct) {
+		status->attached = true;
+		status->attached_since = ctk_boottime_to_real(ct->since);
+		status->limit = READ_ONCE(*ct->max);
+		status->buckets = READ_ONCE(*ct->buckets);
+	}
+	rcu_read_unlock();
+}
+
+/*
+ * An address outlives the reference it was got with for as long as the
+ * module is live, which ctk_conntrack_rcu() makes sure of.
+ */
+static const void *ctk_symbol_address(const char *name)
+{
+	void *address = __symbol_get(name);
+
+	if (address)
+		__symbol_put(name);
+	else
+		pr_warn("no symbol %s in " CONNTRACK "\n", name);
+	return address;
+}
+
+static int ctk_conntrack_resolve(const struct module *module)
+{
+	ctk_conntrack.module = module;
+	ctk_conntrack.max = ctk_symbol_address("nf_conntrack_max");
+	ctk_conntrack.buckets = ctk_symbol_address("nf_conntrack_htable_size");
+	ctk_conntrack.since = ktime_get_boottime_ns();
+#ifdef CTK_COUNT_SYMBOL
+	ctk_conntrack.count = ctk_symbol_address(CTK_COUNT_SYMBOL);
+	if (!ctk_conntrack.count)
+		return -ENOENT;
+#endif
+	if (!ctk_conntrack.max || !ctk_conntrack.buckets)
+		return -ENOENT;
+	return 0;
+}
+
+static void ctk_conntrack_is_live(const struct module *module)
+{
+	if (rcu_access_pointer(ctk_conntrack_live) ||
+	    ctk_conntrack_resolve(module))
+		return;
+	rcu_assign_pointer(ctk_conntrack_live, &ctk_conntrack);
+	ctk_watch_start();
+}
+
+static void ctk_conntrack_is_gone(void)
+{
+	rcu_assign_pointer(ctk_conntrack_live, NULL);
+	/* Readers are done with ctk_conntrack before it is written again. */
+	synchronize_rcu();
+	ctk_watch_stop();
+	ctk_hook_detach();
+	ctk_netns_epoch_ends();
+}
+
+static int ctk_module_event(struct notifier_block *nb, unsigned long event,
+			    void *data)
+{
+	const struct module *module = data;
+
+	if (strcmp(module->name, CONNTRACK))
+		return NOTIFY_DONE;
+
+	mutex_lock(&ctk_attach_lock);
+	switch (event) {
+	case MODULE_STATE_COMING:
+		ctk_hook_attach(CONNTRACK);
+		break;
+	case MODULE_STATE_LIVE:
+		ctk_conntrack_is_live(module);
+		break;
+	case MODULE_STATE_GOING:
+		ctk_conntrack_is_gone();
+		break;
+	}
+	mutex_unlock(&ctk_attach_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block ctk_module_notifier = {
+	.notifier_call = ctk_module_event,
+};
+
+/*
+ * nf_conntrack was there first. Its kobject is held meanwhile: that does not
+ * refuse its removal but delays the end of it until the GOING event, which
+ * waits for ctk_attach_lock, has undone what is done here. What the kernel
+ * dropped before the hook is on is not ctk's to explain, so the epoch begins
+ * just before.
+ */
+static void ctk_attach_present(const struct module *module)
+{
+	mutex_lock(&ctk_attach_lock);
+	if (!module || READ_ONCE(module->state) == MODULE_STATE_LIVE) {
+		ctk_conntrack_is_live(module);
+		ctk_netns_epoch_begins();
+		ctk_hook_attach(module ? CONNTRACK : NULL);
+	} else if (READ_ONCE(module->state) == MODULE_STATE_COMING) {
+		ctk_hook_attach(CONNTRACK);
+	}
+	mutex_unlock(&ctk_attach_lock);
+}
+
+/**
+ * ctk_attach_init() - look for nf_conntrack, now and from now on
+ *
+ * Context: process, at module init, after ctk_netns_init().
+ *
+ * Return: 0, or a negative errno with nothing registered.
+ */
+int ctk_attach_init(void)
+{
+	struct kobject *kobj;
+	int err;
+
+	err = register_module_notifier(&ctk_module_notifier);
+	if (err)
+		return err;
+
+	/* A built-in module with parameters has a kobject, but no module. */
+	kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, CONNTRACK);
+	if (kobj) {
+		ctk_attach_present(container_of(kobj, struct module_kobject,
+						kobj)->mod);
+		kobject_put(kobj);
+	}
+	return 0;
+}
+
+/**
+ * ctk_attach_exit() - let go of nf_conntrack
+ *
+ * Nothing of ctk runs on a packet's path or looks at nf_conntrack after it.
+ *
+ * Context: process, at module exit, with no reader left.
+ */
+void ctk_attach_exit(void)
+{
+	unregister_module_notifier(&ctk_module_notifier);
+	mutex_lock(&ctk_attach_lock);
+	ctk_conntrack_is_gone();
+	mutex_unlock(&ctk_attach_lock);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only file that names a kernel version. It makes 5.10 to 7.x look alike
+ * to the rest of the module; where a feature can be probed by the presence of
+ * a macro or a config symbol, it is, since stable kernels change things
+ * midway. It holds no state and no logic of ctk's own.
+ */
+#ifndef _CTK_COMPAT_H
+#define _CTK_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/ftrace.h>
+#include <linux/static_call.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "ctk needs Linux 5.10 or newer"
+#endif
+
+#if BITS_PER_LONG != 64
+#error "ctk counts in u64 without u64_stats_sync and needs a 64-bit kernel"
+#endif
+
+/*
+ * The wrapper on early_drop() redirects the instruction pointer at the
+ * function's fentry call and enters the original behind it; that both are
+ * five bytes of a call is known of x86-64 only.
+ */
+#if defined(CONFIG_X86_64) && defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && \
+	defined(CONFIG_HAVE_STATIC_CALL)
+#define CTK_HAVE_WRAPPER 1
+
+/*
+ * Since 5.11 a callback gets struct ftrace_regs, which holds enough to set
+ * the instruction pointer without saving all registers, and is called without
+ * recursion protection unless it asks for it; 5.10 has these the other way.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
+#define ctk_ftrace_regs			ftrace_regs
+#define CTK_FTRACE_OPS_FLAGS		FTRACE_OPS_FL_IPMODIFY
+#ifdef ftrace_regs_set_instruction_pointer
+#define ctk_ftrace_set_ip		ftrace_regs_set_instruction_pointer
+#else
+#define ctk_ftrace_set_ip		ftrace_instruction_pointer_set
+#endif
+#else
+#define ctk_ftrace_regs			pt_regs
+#define CTK_FTRACE_OPS_FLAGS		(FTRACE_OPS_FL_IPMODIFY | \
+					 FTRACE_OPS_FL_SAVE_REGS | \
+					 FTRACE_OPS_FL_RECURSION_SAFE)
+#define ctk_ftrace_set_ip		instruction_pointer_set
+#endif
+#endif /* x86-64 */
+
+/* nf_conntrack counts too long chains since 5.16. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 16, 0)
+#define CTK_HAVE_CHAIN_TOOLONG 1
+#endif
+
+/*
+ * Entries of a namespace: an exported function of nf_conntrack since 5.12,
+ * a member of struct net before, which has no symbol to look up.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#define CTK_COUNT_SYMBOL "nf_conntrack_count"
+#else
+static inline u32 ctk_count_in_net(const struct net *net)
+{
+	return atomic_read(&net->ct.count);
+}
+#endif
+
+/* net->net_cookie is given at creation since 5.12, on demand before. */
+static inline u64 ctk_net_cookie(const struct net *net)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+	return net->net_cookie;
+#else
+	return atomic64_read(&net->net_cookie);
+#endif
+}
+
+/* Attributes of a dump request moved into struct genl_info with 6.7. */
+static inline struct nlattr **ctk_genl_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	return genl_dumpit_info(cb)->info.attrs;
+#else
+	return genl_dumpit_info(cb)->attrs;
+#endif
+}
+
+#endif /* _CTK_COMPAT_H */

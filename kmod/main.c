@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The order of init and exit, and the module's parameters; nothing else.
+ *
+ * Writers before readers: namespaces first, then the hook that counts in
+ * them, then the windows that show the counts. Exit is the same story told
+ * backwards: no reader, no hook, no namespace.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include "attach.h"
+#include "debugfs.h"
+#include "hook.h"
+#include "netlink.h"
+#include "netns.h"
+#include "version.h"
+
+static char *hook = "auto";
+module_param(hook, charp, 0444);
+MODULE_PARM_DESC(hook, "form of the hook on early_drop: auto (default), wrapper or kretprobe");
+
+static int __init ctk_init(void)
+{
+	int err;
+
+	err = ctk_hook_set_policy(hook);
+	if (err) {
+		pr_err("hook=%s is none of auto, wrapper, kretprobe\n", hook);
+		return err;
+	}
+	err = ctk_netns_init();
+	if (err)
+		return err;
+	err = ctk_attach_init();
+	if (err)
+		goto err_netns;
+	err = ctk_netlink_init();
+	if (err)
+		goto err_attach;
+	ctk_debugfs_init();
+	return 0;
+
+err_attach:
+	ctk_attach_exit();
+err_netns:
+	ctk_netns_exit();
+	return err;
+}
+
+static void __exit ctk_exit(void)
+{
+	ctk_debugfs_exit();
+	ctk_netlink_exit();
+	ctk_attach_exit();
+	ctk_netns_exit();
+}
+
+module_init(ctk_init);
+module_exit(ctk_exit);
+
+MODULE_DESCRIPTION("Who filled the connection tracking table, and what it cost");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(CTK_VERSION);

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic netlink window. It checks who asks for what, and formats what
+ * the rest of the module computes; uapi/ctk.yaml documents the protocol.
+ *
+ * Who may see what: a socket's own namespace, anyone. Every other, sockets of
+ * the initial namespace with CAP_NET_ADMIN there; all others get one and the
+ * same refusal, whether the namespace exists or not.
+ *
+ * Commands run in process context, in parallel, and hold nothing but a
+ * reference to the namespace they speak of, taken and dropped in the doit.
+ */
+#include <linux/module.h>
+#include <net/genetlink.h>
+#include <net/netfilter/nf_conntrack.h>
+#include <net/sock.h>
+#include <linux/ctk.h>
+#include "attach.h"
+#include "compat.h"
+#include "hook.h"
+#include "netlink.h"
+#include "netns.h"
+#include "version.h"
+
+static const struct nla_policy ctk_policy[] = {
+	[CTK_A_NETNS_ID]		= { .type = NLA_U64 },
+	[CTK_A_NETNS_NETNS_INUM]	= { .type = NLA_U32 },
+	[CTK_A_NETNS_NETNS_FD]		= { .type = NLA_U32 },
+	[CTK_A_NETNS_NETNS_PID]		= { .type = NLA_U32 },
+};
+
+static struct genl_family ctk_family;
+
+static bool ctk_sees_all(struct sk_buff *skb)
+{
+	return net_eq(sock_net(NETLINK_CB(skb).sk), &init_net) &&
+	       netlink_capable(skb, CAP_NET_ADMIN);
+}
+
+/* The one attribute that selects a namespace, or NULL for the socket's own. */
+static struct nlattr *ctk_selector(struct genl_info *info)
+{
+	struct nlattr *found = NULL;
+	int i;
+
+	for (i = 1; i < ARRAY_SIZE(ctk_policy); i++) {
+		if (!info->attrs[i])
+			continue;
+		if (found) {
+			NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[i],
+					    "a namespace is selected by one attribute only");
+			return ERR_PTR(-EINVAL);
+		}
+		found = info->attrs[i];
+	}
+	return found;
+}
+
+static struct net *ctk_net_by_selector(const struct nlattr *attr)
+{
+	struct net *net;
+
+	switch (nla_type(attr)) {
+	case CTK_A_NETNS_ID:
+		net = ctk_netns_get(nla_get_u64(attr));
+		break;
+	case CTK_A_NETNS_NETNS_INUM:
+		net = ctk_netns_get_by_inum(nla_get_u32(attr));
+		break;
+	case CTK_A_NETNS_NETNS_FD:
+		net = get_net_ns_by_fd(nla_get_u32(attr));
+		break;
+	default:
+		net = get_net_ns_by_pid(nla_get_u32(attr));
+		break;
+	}
+	return net ?: ERR_PTR(-ENOENT);
+}
+
+/*
+ * The namespace that a request speaks of, referenced for put_net(). Whoever
+ * may not see a namespace is not told why a selector led to none.
+ */
+static struct net *ctk_request_net(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *attr = ctk_selector(info);
+	struct net *own = genl_info_net(info);
+	struct net *net;
+
+	if (IS_ERR(attr))
+		return ERR_CAST(attr);
+	if (!attr)
+		return get_net(own);
+
+	net = ctk_net_by_selector(attr);
+	if (!IS_ERR(net) && net_eq(net, own))
+		return net;
+	if (!ctk_sees_all(skb)) {
+		if (!IS_ERR(net))
+			put_net(net);
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "other namespaces are shown in the initial one, with CAP_NET_ADMIN");
+		return ERR_PTR(-EPERM);
+	}
+	if (IS_ERR(net))
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "no such network namespace");
+	return net;
+}
+
+static size_t ctk_kernel_stats_size(void)
+{
+	return nla_total_size(CTK_A_KERNEL_STATS_MAX *
+			      nla_total_size_64bit(sizeof(u64)));
+}
+
+static int ctk_put_kernel_stats(struct sk_buff *skb, const u64 *kernel)
+{
+	struct nlattr *nest = nla_nest_start(skb, CTK_A_NETNS_KERNEL_STATS);
+	int attr;
+
+	if (!nest)
+		return -EMSGSIZE;
+	for (attr = 1; attr <= CTK_A_KERNEL_STATS_MAX; attr++) {
+		if (ctk_kernel_stat_offset(attr) < 0)
+			continue;
+		if (nla_put_u64_64bit(skb, attr, kernel[attr],
+				      CTK_A_KERNEL_STATS_PAD))
+			return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static size_t ctk_netns_size(void)
+{
+	return NLMSG_ALIGN(GENL_HDRLEN) +
+	       12 * nla_total_size_64bit(sizeof(u64)) + /* id .. evictions */
+	       9 * nla_total_size(sizeof(u32)) +	/* inum .. loss rate */
+	       ctk_kernel_stats_size();
+}
+
+static int ctk_put_identity(struct sk_buff *skb,
+			    const struct ctk_netns_info *info)
+{
+	if (nla_put_u64_64bit(skb, CTK_A_NETNS_ID, info->id,
+			      CTK_A_NETNS_PAD) ||
+	    nla_put_u32(skb, CTK_A_NETNS_NETNS_INUM, info->inum) ||
+	    (info->cookie &&
+	     nla_put_u64_64bit(skb, CTK_A_NETNS_NETNS_COOKIE, info->cookie,
+			       CTK_A_NETNS_PAD)) ||
+	    (info->nsid >= 0 &&
+	     nla_put_s32(skb, CTK_A_NETNS_NSID, info->nsid)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int ctk_put_table(struct sk_buff *skb, const struct ctk_netns_info *info)
+{
+	if (nla_put_u32(skb, CTK_A_NETNS_PEAK, info->peak) ||
+	    (info->peak_time &&
+	     nla_put_u64_64bit(skb, CTK_A_NETNS_PEAK_TIME, info->peak_time,
+			       CTK_A_NETNS_PAD)))
+		return -EMSGSIZE;
+	if (!info->attached)
+		return 0;
+	if (nla_put_u32(skb, CTK_A_NETNS_ENTRIES, info->entries) ||
+	    nla_put_u32(skb, CTK_A_NETNS_LIMIT, info->limit) ||
+	    (info->limit &&
+	     nla_put_u32(skb, CTK_A_NETNS_FILL, info->fill)) ||
+	    nla_put_s32(skb, CTK_A_NETNS_GROWTH_RATE, info->growth_rate) ||
+	    nla_put_u32(skb, CTK_A_NETNS_LOSS_RATE, info->loss_rate) ||
+	    (info->seconds_to_full != CTK_NEVER &&
+	     nla_put_u32(skb, CTK_A_NETNS_SECONDS_TO_FULL,
+			 info->seconds_to_full)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int ctk_put_losses(struct sk_buff *skb,
+			  const struct ctk_netns_info *info)
+{
+	const struct ctk_losses *l = &info->losses;
+
+	if ((info->full_since &&
+	     (nla_put_u64_64bit(skb, CTK_A_NETNS_FULL_SINCE,
+				info->full_since, CTK_A_NETNS_PAD) ||
+	      nla_put_u64_64bit(skb, CTK_A_NETNS_EPISODE_LOST,
+				info->episode_lost, CTK_A_NETNS_PAD))) ||
+	    (info->last_loss_time &&
+	     nla_put_u64_64bit(skb, CTK_A_NETNS_LAST_LOSS_TIME,
+			       info->last_loss_time, CTK_A_NETNS_PAD)) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_LOST, info->lost,
+			      CTK_A_NETNS_PAD) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_TABLE_FULL_DROPS,
+			      l->table_full_drops, CTK_A_NETNS_PAD) ||
+	    (ctk_kernel_stat_offset(CTK_A_KERNEL_STATS_CHAIN_TOOLONG) >= 0 &&
+	     nla_put_u64_64bit(skb, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS,
+			       l->chain_too_long_drops, CTK_A_NETNS_PAD)) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_OTHER_DROPS, l->other_drops,
+			      CTK_A_NETNS_PAD) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_REFUSED_INSERTS,
+			      l->refused_inserts, CTK_A_NETNS_PAD) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_ADMITTED_BY_EVICTION,
+			      l->admitted_by_eviction, CTK_A_NETNS_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int ctk_fill_netns(struct sk_buff *skb, const struct ctk_netns_info *info,
+			  u32 portid, u32 seq, int flags,
+			  struct netlink_callback *cb)
+{
+	void *hdr = genlmsg_put(skb, portid, seq, &ctk_family, flags,
+				CTK_CMD_NETNS_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (cb)
+		genl_dump_check_consistent(cb, hdr);
+	if (ctk_put_identity(skb, info) || ctk_put_table(skb, info) ||
+	    ctk_put_losses(skb, info) ||
+	    ctk_put_kernel_stats(skb, info->kernel)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+static int ctk_send_netns(struct net *net, struct genl_info *info)
+{
+	struct ctk_netns_info ns;
+	struct sk_buff *msg;
+	int err;
+
+	if (!ctk_netns_read(net, genl_info_net(info), &ns)) {
+		NL_SET_ERR_MSG(info->extack, "the namespace is going away");
+		return -ENOENT;
+	}
+	msg = genlmsg_new(ctk_netns_size(), GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	err = ctk_fill_netns(msg, &ns, info->snd_portid, info->snd_seq, 0,
+			     NULL);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	return genlmsg_reply(msg, info);
+}
+
+static int ctk_netns_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct net *net = ctk_request_net(skb, info);
+	int err;
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	err = ctk_send_netns(net, info);
+	put_net(net);
+	return err;
+}
+
+/* What a dump remembers, in cb->args: the next id, and whom it is for. */
+enum { CTK_DUMP_NEXT, CTK_DUMP_SEES_ALL };
+
+static int ctk_netns_get_start(struct netlink_callback *cb)
+{
+	struct nlattr **attrs = ctk_genl_dump_attrs(cb);
+	int i;
+
+	for (i = 1; attrs && i < ARRAY_SIZE(ctk_policy); i++) {
+		if (!attrs[i])
+			continue;
+		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[i],
+				    "a dump takes no attributes");
+		return -EINVAL;
+	}
+	cb->args[CTK_DUMP_SEES_ALL] = ctk_sees_all(cb->skb);
+	return 0;
+}
+
+static bool ctk_dump_next(struct netlink_callback *cb, struct net *own,
+			  struct ctk_netns_info *info)
+{
+	u64 next = cb->args[CTK_DUMP_NEXT];
+
+	if (cb->args[CTK_DUMP_SEES_ALL])
+		return ctk_netns_read_next(next, own, info);
+	return !next && ctk_netns_read(own, own, info);
+}
+
+static int ctk_netns_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	struct net *own = sock_net(cb->skb->sk);
+	struct ctk_netns_info info;
+
+	ctk_netns_refresh();
+	cb->seq = ctk_netns_generation();
+	while (ctk_dump_next(cb, own, &info)) {
+		if (ctk_fill_netns(skb, &info, NETLINK_CB(cb->skb).portid,
+				   cb->nlh->nlmsg_seq, NLM_F_MULTI, cb))
+			break;
+		cb->args[CTK_DUMP_NEXT] = info.id + 1;
+	}
+	return skb->len;
+}
+
+static int ctk_reset_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct net *net = ctk_request_net(skb, info);
+	int err = 0;
+
+	if (IS_ERR(net))
+		return PTR_ERR(net);
+	if (!netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "reset needs CAP_NET_ADMIN over the namespace");
+		err = -EPERM;
+	} else if (!ctk_netns_reset(net)) {
+		NL_SET_ERR_MSG(info->extack, "the namespace is going away");
+		err = -ENOENT;
+	}
+	put_net(net);
+	return err;
+}
+
+static size_t ctk_hook_size(const struct ctk_hook_info *hook)
+{
+	return nla_total_size(nla_total_size(strlen(hook->symbol) + 1) +
+			      4 * nla_total_size(sizeof(u32)) +
+			      nla_total_size_64bit(sizeof(u64)));
+}
+
+static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook)
+{
+	struct nlattr *nest = nla_nest_start(skb, CTK_A_STATUS_HOOKS);
+
+	if (!nest ||
+	    nla_put_string(skb, CTK_A_HOOK_SYMBOL, hook->symbol) ||
+	    nla_put_u32(skb, CTK_A_HOOK_FORM, hook->form) ||
+	    nla_put_u32(skb, CTK_A_HOOK_STATE, hook->state) ||
+	    nla_put_u64_64bit(skb, CTK_A_HOOK_MISSED, hook->missed,
+			      CTK_A_HOOK_PAD) ||
+	    (hook->wrapper_error &&
+	     nla_put_s32(skb, CTK_A_HOOK_WRAPPER_ERROR,
+			 hook->wrapper_error)) ||
+	    (hook->error &&
+	     nla_put_s32(skb, CTK_A_HOOK_ERROR, hook->error)))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static size_t ctk_status_size(const struct ctk_status *status)
+{
+	return NLMSG_ALIGN(GENL_HDRLEN) +
+	       nla_total_size(sizeof(CTK_VERSION)) +
+	       nla_total_size(sizeof(u8)) +
+	       2 * nla_total_size_64bit(sizeof(u64)) +	/* since, missed */
+	       5 * nla_total_size(sizeof(u32)) +	/* limit .. hook */
+	       ctk_hook_size(&status->hook);
+}
+
+static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status)
+{
+	const struct ctk_hook_info *hook = &status->hook;
+
+	if (nla_put_string(skb, CTK_A_STATUS_VERSION, CTK_VERSION) ||
+	    nla_put_u8(skb, CTK_A_STATUS_ATTACHED, status->attached) ||
+	    nla_put_u32(skb, CTK_A_STATUS_BUCKET_SIZE, status->bucket_size) ||
+	    nla_put_u32(skb, CTK_A_STATUS_ENTRY_SIZE, status->entry_size) ||
+	    nla_put_u64_64bit(skb, CTK_A_STATUS_MISSED, hook->missed,
+			      CTK_A_STATUS_PAD))
+		return -EMSGSIZE;
+	if (status->attached &&
+	    (nla_put_u64_64bit(skb, CTK_A_STATUS_ATTACHED_SINCE,
+			       status->attached_since, CTK_A_STATUS_PAD) ||
+	     nla_put_u32(skb, CTK_A_STATUS_LIMIT, status->limit) ||
+	     nla_put_u32(skb, CTK_A_STATUS_BUCKETS, status->buckets) ||
+	     nla_put_u32(skb, CTK_A_STATUS_HOOK, ctk_hook_summary(hook))))
+		return -EMSGSIZE;
+	return ctk_put_hook(skb, hook);
+}
+
+static int ctk_status_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *selector = ctk_selector(info);
+	struct ctk_status status;
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (IS_ERR(selector))
+		return PTR_ERR(selector);
+	if (selector) {
+		NL_SET_ERR_MSG_ATTR(info->extack, selector,
+				    "status-get takes no attributes");
+		return -EINVAL;
+	}
+
+	ctk_status_read(&status);
+	msg = genlmsg_new(ctk_status_size(&status), GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(msg, info, &ctk_family, 0,
+				CTK_CMD_STATUS_GET);
+	if (!hdr || ctk_put_status(msg, &status)) {
+		nlmsg_free(msg);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+static const struct genl_ops ctk_ops[] = {
+	{
+		.cmd	= CTK_CMD_STATUS_GET,
+		.doit	= ctk_status_get_doit,
+	},
+	{
+		.cmd	= CTK_CMD_NETNS_GET,
+		.doit	= ctk_netns_get_doit,
+		.start	= ctk_netns_get_start,
+		.dumpit	= ctk_netns_get_dumpit,
+	},
+	{
+		.cmd	= CTK_CMD_RESET,
+		.doit	= ctk_reset_doit,
+	},
+};
+
+static struct genl_family ctk_family __ro_after_init = {
+	.name		= CTK_FAMILY_NAME,
+	.version	= CTK_FAMILY_VERSION,
+	.module		= THIS_MODULE,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.policy		= ctk_policy,
+	.maxattr	= ARRAY_SIZE(ctk_policy) - 1,
+	.ops		= ctk_ops,
+	.n_ops		= ARRAY_SIZE(ctk_ops),
+};
+
+/**
+ * ctk_netlink_init() - open the window
+ *
+ * Context: module init, when all that can be asked for is there.
+ *
+ * Return: 0 or a negative errno.
+ */
+int ctk_netlink_init(void)
+{
+	return genl_register_family(&ctk_family);
+}
+
+/**
+ * ctk_netlink_exit() - close it; no command is under way when it returns
+ *
+ * Context: module exit.
+ */
+void ctk_netlink_exit(void)
+{
+	genl_unregister_family(&ctk_family);
+}

@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Per-namespace state: its life with the namespace, its counters, and how
+ * the counters become numbers.
+ *
+ * A namespace is found by ctk's id in ctk_netns_by_id from its init to its
+ * pre_exit, and by the pernet slot until its exit. cleanup_net() lets an RCU
+ * grace period pass between the two, and the struct is freed one grace period
+ * after the exit, since exits run in reverse order of registration: if ctk
+ * was loaded before nf_conntrack, the table is still in use when ctk's exit
+ * has run.
+ *
+ * &ctk_netns.lock is a plain spinlock taken in process context only. The hook
+ * takes no lock; see ctk_netns_count().
+ */
+#include <linux/err.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/ktime.h>
+#include <linux/xarray.h>
+#include <net/netfilter/nf_conntrack.h>
+#include "attach.h"
+#include "netns.h"
+
+unsigned int ctk_netns_id;
+
+/* Verdicts in a namespace whose exit has run; shown as missed. */
+atomic64_t ctk_netns_uncounted;
+
+static DEFINE_XARRAY(ctk_netns_by_id);
+static atomic64_t ctk_netns_last_id;
+static atomic_t ctk_netns_changes = ATOMIC_INIT(1);
+
+/* Offsets plus one, so that what is not there reads as -1. */
+#define CTK_STAT(attr, member) \
+	[CTK_A_KERNEL_STATS_##attr] = \
+		offsetof(struct ip_conntrack_stat, member) + 1
+
+static const u8 ctk_kernel_stat_offsets[CTK_A_KERNEL_STATS_MAX + 1] = {
+	CTK_STAT(FOUND, found),
+	CTK_STAT(INVALID, invalid),
+	CTK_STAT(INSERT, insert),
+	CTK_STAT(INSERT_FAILED, insert_failed),
+	CTK_STAT(DROP, drop),
+	CTK_STAT(EARLY_DROP, early_drop),
+	CTK_STAT(ERROR, error),
+	CTK_STAT(SEARCH_RESTART, search_restart),
+	CTK_STAT(CLASH_RESOLVE, clash_resolve),
+#ifdef CTK_HAVE_CHAIN_TOOLONG
+	CTK_STAT(CHAIN_TOOLONG, chaintoolong),
+#endif
+	CTK_STAT(EXPECT_NEW, expect_new),
+	CTK_STAT(EXPECT_CREATE, expect_create),
+	CTK_STAT(EXPECT_DELETE, expect_delete),
+};
+
+int ctk_kernel_stat_offset(int attr)
+{
+	return ctk_kernel_stat_offsets[attr] - 1;
+}
+
+static u32 *ctk_kernel_stat(struct ip_conntrack_stat *stat, int attr)
+{
+	int offset = ctk_kernel_stat_offset(attr);
+
+	return offset < 0 ? NULL : (u32 *)((char *)stat + offset);
+}
+
+/*
+ * The kernel counts in u32 per CPU, which wraps and which dies with
+ * nf_conntrack; its growth is added up here. A namespace that the kernel does
+ * not list yet has no statistics that are safe to look at.
+ */
+static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
+{
+	struct ip_conntrack_stat __percpu *stats = READ_ONCE(ns->net->ct.stat);
+	int cpu, attr;
+
+	if (!stats || !READ_ONCE(ns->listed) || !ctk_conntrack_rcu())
+		return;
+	for_each_possible_cpu(cpu) {
+		struct ip_conntrack_stat *now = per_cpu_ptr(stats, cpu);
+		struct ip_conntrack_stat *seen =
+			&per_cpu_ptr(ns->percpu, cpu)->seen;
+
+		for (attr = 1; attr <= CTK_A_KERNEL_STATS_MAX; attr++) {
+			u32 *old = ctk_kernel_stat(seen, attr);
+			u32 new;
+
+			if (!old)
+				continue;
+			new = READ_ONCE(*ctk_kernel_stat(now, attr));
+			ns->kernel[attr] += (u32)(new - *old);
+			*old = new;
+		}
+	}
+}
+
+/**
+ * ctk_netns_gather() - bring a namespace's totals up to date
+ * @ns: the namespace, locked
+ * @l: filled with totals since ctk saw it first, whatever was reset
+ *
+ * A packet is counted by the hook before the kernel counts it as dropped, so
+ * the kernel's counter is read first: what it has over ours was dropped for
+ * another reason, or missed.
+ *
+ * Context: process, in an RCU read-side section.
+ */
+void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *l)
+{
+	u64 dropped, full;
+	int cpu;
+
+	lockdep_assert_held(&ns->lock);
+	*l = (struct ctk_losses){ };
+	ctk_netns_add_kernel_stats(ns);
+	smp_rmb();	/* the kernel's drop before our counts, see above */
+	for_each_possible_cpu(cpu) {
+		const struct ctk_netns_percpu *p = per_cpu_ptr(ns->percpu, cpu);
+
+		l->table_full_drops += READ_ONCE(p->table_full_drops);
+		l->refused_inserts += READ_ONCE(p->refused_inserts);
+		l->admitted_by_eviction += READ_ONCE(p->admitted_by_eviction);
+	}
+
+	dropped = ns->kernel[CTK_A_KERNEL_STATS_DROP] - ns->epoch_drop;
+	full = l->table_full_drops - ns->epoch_table_full;
+	if (dropped > full)
+		ns->other = max(ns->other, ns->epoch_other + dropped - full);
+	l->other_drops = ns->other;
+	l->chain_too_long_drops =
+		ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG] - ns->chain_base;
+}
+
+/**
+ * ctk_netns_last_loss() - when a packet was last lost
+ * @ns: the namespace, locked
+ *
+ * Return: jiffies_64, or 0 for never.
+ */
+u64 ctk_netns_last_loss(const struct ctk_netns *ns)
+{
+	u64 last = ns->slow_loss;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		last = max(last,
+			   READ_ONCE(per_cpu_ptr(ns->percpu, cpu)->last_loss));
+	return last;
+}
+
+/**
+ * ctk_netns_note_peak() - remember the most entries there were
+ * @ns: the namespace, locked
+ * @entries: as of now
+ */
+void ctk_netns_note_peak(struct ctk_netns *ns, u32 entries)
+{
+	lockdep_assert_held(&ns->lock);
+	if (entries > ns->peak) {
+		ns->peak = entries;
+		ns->peak_time = ktime_get_boottime_ns();
+	}
+}
+
+/**
+ * ctk_boottime_to_real() - a moment of the past on today's wall clock
+ * @ns: CLOCK_BOOTTIME nanoseconds
+ *
+ * Return: CLOCK_REALTIME nanoseconds, true to the clock as it is set now.
+ */
+u64 ctk_boottime_to_real(u64 ns)
+{
+	return ktime_get_real_ns() - (ktime_get_boottime_ns() - ns);
+}
+
+/* Jiffies do not run in suspend, nor do packets arrive in it. */
+static u64 ctk_jiffies_to_real(u64 then)
+{
+	if (!then)
+		return 0;
+	return ktime_get_real_ns() -
+	       jiffies64_to_nsecs(get_jiffies_64() - then);
+}
+
+static u32 ctk_seconds_to_full(u32 entries, u32 limit, s32 growth_rate)
+{
+	const u32 year = 365 * 24 * 3600;
+	u32 seconds;
+
+	if (!limit)
+		return CTK_NEVER;
+	if (entries >= limit)
+		return 0;
+	if (growth_rate <= 0)
+		return CTK_NEVER;
+	seconds = (limit - entries) / growth_rate;
+	return seconds > year ? CTK_NEVER : seconds;
+}
+
+static void ctk_netns_read_table(struct ctk_netns *ns,
+				 struct ctk_netns_info *info)
+{
+	const struct ctk_conntrack *ct = ctk_conntrack_rcu();
+
+	info->attached = ct && READ_ONCE(ns->listed);
+	info->seconds_to_full = CTK_NEVER;
+	if (info->attached) {
+		info->entries = ctk_conntrack_entries(ct, ns->net);
+		info->limit = READ_ONCE(*ct->max);
+		ctk_netns_note_peak(ns, info->entries);
+		info->growth_rate = ns->watch.growth_rate;
+		info->loss_rate = ns->watch.loss_rate;
+		info->seconds_to_full =
+			ctk_seconds_to_full(info->entries, info->limit,
+					    info->growth_rate);
+	}
+	if (info->attached && info->limit)
+		info->fill = min_t(u64, div_u64((u64)info->entries * 1000000,
+						info->limit), U32_MAX);
+	info->peak = ns->peak;
+	info->peak_time = ns->peak ? ctk_boottime_to_real(ns->peak_time) : 0;
+}
+
+static void ctk_netns_read_losses(struct ctk_netns *ns,
+				  struct ctk_netns_info *info)
+{
+	struct ctk_losses now, *l = &info->losses;
+	u64 lost;
+
+	ctk_netns_gather(ns, &now);
+	lost = ctk_losses_sum(&now);
+	l->table_full_drops = now.table_full_drops - ns->zero.table_full_drops;
+	l->chain_too_long_drops =
+		now.chain_too_long_drops - ns->zero.chain_too_long_drops;
+	l->other_drops = now.other_drops - ns->zero.other_drops;
+	l->refused_inserts = now.refused_inserts - ns->zero.refused_inserts;
+	l->admitted_by_eviction =
+		now.admitted_by_eviction - ns->zero.admitted_by_eviction;
+	info->lost = ctk_losses_sum(l);
+	if (info->lost)
+		info->last_loss_time =
+			ctk_jiffies_to_real(ctk_netns_last_loss(ns));
+	info->full_since = ctk_jiffies_to_real(READ_ONCE(ns->losing_since));
+	if (info->full_since)
+		info->episode_lost = lost - ns->quiet_lost;
+	memcpy(info->kernel, ns->kernel, sizeof(info->kernel));
+}
+
+static void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
+				struct ctk_netns_info *info)
+{
+	*info = (struct ctk_netns_info){
+		.id = ns->id,
+		.cookie = ctk_net_cookie(ns->net),
+		.inum = ns->net->ns.inum,
+		.nsid = peernet2id(reader, ns->net),
+	};
+	spin_lock(&ns->lock);
+	ctk_netns_read_table(ns, info);
+	ctk_netns_read_losses(ns, info);
+	spin_unlock(&ns->lock);
+}
+
+/**
+ * ctk_netns_read() - what there is to tell of one namespace
+ * @net: the namespace, referenced by the caller
+ * @reader: for whom; &ctk_netns_info.nsid is its number for @net
+ * @info: filled
+ *
+ * Context: process.
+ *
+ * Return: false when the namespace has just been taken down.
+ */
+bool ctk_netns_read(struct net *net, struct net *reader,
+		    struct ctk_netns_info *info)
+{
+	struct ctk_netns *ns;
+
+	rcu_read_lock();
+	ns = ctk_netns_of(net);
+	if (ns) {
+		/* Nobody can refer to a namespace before all its inits. */
+		WRITE_ONCE(ns->listed, true);
+		ctk_netns_fill_info(ns, reader, info);
+	}
+	rcu_read_unlock();
+	return ns;
+}
+
+/**
+ * ctk_netns_find() - the first namespace from an id on
+ * @id: where to begin; set to the id of the one found
+ *
+ * Context: any, in an RCU read-side section, which the result is good for.
+ */
+struct ctk_netns *ctk_netns_find(unsigned long *id)
+{
+	return xa_find(&ctk_netns_by_id, id, ULONG_MAX, XA_PRESENT);
+}
+
+/**
+ * ctk_netns_read_next() - what there is to tell of the next namespace
+ * @id: the lowest that is of interest
+ * @reader: as in ctk_netns_read()
+ * @info: filled; its id is the one found
+ *
+ * Walking all namespaces so takes no lock from one to the next, shows none
+ * twice, and misses only those that come meanwhile. Call ctk_netns_refresh()
+ * before.
+ *
+ * Context: process.
+ *
+ * Return: false after the last.
+ */
+bool ctk_netns_read_next(u64 id, struct net *reader,
+			 struct ctk_netns_info *info)
+{
+	unsigned long index = id;
+	struct ctk_netns *ns;
+
+	rcu_read_lock();
+	for (ns = ctk_netns_find(&index); ns && !READ_ONCE(ns->listed);
+	     ns = ctk_netns_find(&index))
+		index++;
+	if (ns)
+		ctk_netns_fill_info(ns, reader, info);
+	rcu_read_unlock();
+	return ns;
+}
+
+/**
+ * ctk_netns_refresh() - take in the namespaces that the kernel lists by now
+ *
+ * A namespace is listed when all pernet inits have succeeded, and no callback
+ * tells of that moment.
+ *
+ * Context: any.
+ */
+void ctk_netns_refresh(void)
+{
+	struct ctk_netns *ns;
+	struct net *net;
+
+	rcu_read_lock();
+	for_each_net_rcu(net) {
+		ns = ctk_netns_of(net);
+		if (ns && !READ_ONCE(ns->listed))
+			WRITE_ONCE(ns->listed, true);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * ctk_netns_get() - a namespace by ctk's id
+ * @id: as shown to readers
+ *
+ * Context: any.
+ *
+ * Return: a reference for put_net(), or NULL.
+ */
+struct net *ctk_netns_get(u64 id)
+{
+	struct net *net = NULL;
+	struct ctk_netns *ns;
+
+	rcu_read_lock();
+	ns = xa_load(&ctk_netns_by_id, id);
+	if (ns && READ_ONCE(ns->listed))
+		net = maybe_get_net(ns->net);
+	rcu_read_unlock();
+	return net;
+}
+
+/**
+ * ctk_netns_get_by_inum() - a namespace by its inode number
+ * @inum: as in /proc/PID/ns/net
+ *
+ * Context: any.
+ *
+ * Return: a reference for put_net(), or NULL.
+ */
+struct net *ctk_netns_get_by_inum(u32 inum)
+{
+	struct net *net, *found = NULL;
+
+	rcu_read_lock();
+	for_each_net_rcu(net) {
+		if (net->ns.inum == inum) {
+			found = maybe_get_net(net);
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
+ * ctk_netns_reset() - count a namespace's losses from zero again
+ * @net: the namespace, referenced by the caller
+ *
+ * The counters themselves keep running, so no loss falls between.
+ *
+ * Context: process.
+ *
+ * Return: false when the namespace has just been taken down.
+ */
+bool ctk_netns_reset(struct net *net)
+{
+	struct ctk_netns *ns;
+
+	rcu_read_lock();
+	ns = ctk_netns_of(net);
+	if (ns) {
+		spin_lock(&ns->lock);
+		WRITE_ONCE(ns->losing_since, 0);
+		ctk_netns_gather(ns, &ns->zero);
+		ns->quiet_lost = ctk_losses_sum(&ns->zero);
+		spin_unlock(&ns->lock);
+	}
+	rcu_read_unlock();
+	return ns;
+}
+
+/**
+ * ctk_netns_generation() - changes whenever a namespace comes or goes
+ *
+ * For dumps that want to know whether they were consistent. Never 0.
+ */
+unsigned int ctk_netns_generation(void)
+{
+	return (unsigned int)atomic_read(&ctk_netns_changes) ?: 1;
+}
+
+/* An epoch is the time from one attachment to nf_conntrack to its end. */
+static void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns))
+{
+	struct ctk_netns *ns;
+	unsigned long id;
+
+	for (id = 1; ; id++) {
+		rcu_read_lock();
+		ns = ctk_netns_find(&id);
+		if (ns) {
+			spin_lock(&ns->lock);
+			fn(ns);
+			spin_unlock(&ns->lock);
+		}
+		rcu_read_unlock();
+		if (!ns)
+			break;
+		cond_resched();
+	}
+}
+
+static void ctk_netns_epoch_begin(struct ctk_netns *ns)
+{
+	struct ctk_losses losses;
+
+	ctk_netns_gather(ns, &losses);
+	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
+	ns->chain_base = ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG];
+	ns->other = 0;
+}
+
+static void ctk_netns_epoch_end(struct ctk_netns *ns)
+{
+	struct ctk_losses losses;
+	int cpu;
+
+	ctk_netns_gather(ns, &losses);
+	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
+	ns->epoch_table_full = losses.table_full_drops;
+	ns->epoch_other = ns->other;
+	for_each_possible_cpu(cpu)
+		memset(&per_cpu_ptr(ns->percpu, cpu)->seen, 0,
+		       sizeof(struct ip_conntrack_stat));
+	WRITE_ONCE(ns->losing_since, 0);
+	ns->quiet_lost = ctk_losses_sum(&losses);
+	memset(&ns->watch, 0, sizeof(ns->watch));
+}
+
+/**
+ * ctk_netns_epoch_begins() - nf_conntrack was there before ctk
+ *
+ * What it counted until now is history: shown among the kernel's statistics,
+ * but no loss that ctk explains. Where nf_conntrack comes later it begins at
+ * zero and this is not called.
+ *
+ * Context: process, before readers and the hook are let in.
+ */
+void ctk_netns_epoch_begins(void)
+{
+	ctk_netns_refresh();
+	ctk_netns_for_each(ctk_netns_epoch_begin);
+}
+
+/**
+ * ctk_netns_epoch_ends() - nf_conntrack is gone, and its statistics with it
+ *
+ * Totals stay; the kernel will count from zero when it comes back. No table
+ * is full now, so each episode is over.
+ *
+ * Context: process, when nothing looks at nf_conntrack any more.
+ */
+void ctk_netns_epoch_ends(void)
+{
+	ctk_netns_for_each(ctk_netns_epoch_end);
+}
+
+static struct ctk_netns *ctk_netns_alloc(struct net *net)
+{
+	struct ctk_netns *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
+
+	if (!ns)
+		return NULL;
+	ns->percpu = alloc_percpu(struct ctk_netns_percpu);
+	if (!ns->percpu) {
+		kfree(ns);
+		return NULL;
+	}
+	spin_lock_init(&ns->lock);
+	ns->net = net;
+	ns->id = atomic64_inc_return(&ctk_netns_last_id);
+	return ns;
+}
+
+static void ctk_netns_free(struct ctk_netns *ns)
+{
+	free_percpu(ns->percpu);
+	kfree(ns);
+}
+
+static void ctk_netns_free_rcu(struct rcu_head *rcu)
+{
+	ctk_netns_free(container_of(rcu, struct ctk_netns, rcu));
+}
+
+static int __net_init ctk_netns_pernet_init(struct net *net)
+{
+	struct ctk_netns_ref *ref = net_generic(net, ctk_netns_id);
+	struct ctk_netns *ns = ctk_netns_alloc(net);
+	int err;
+
+	if (!ns)
+		return -ENOMEM;
+	err = xa_insert(&ctk_netns_by_id, ns->id, ns, GFP_KERNEL);
+	if (err) {
+		ctk_netns_free(ns);
+		return err;
+	}
+	WRITE_ONCE(ref->ns, ns);
+	atomic_inc(&ctk_netns_changes);
+	return 0;
+}
+
+static void __net_exit ctk_netns_pernet_pre_exit(struct net *net)
+{
+	xa_erase(&ctk_netns_by_id, ctk_netns_of(net)->id);
+	atomic_inc(&ctk_netns_changes);
+}
+
+static void __net_exit ctk_netns_pernet_exit(struct net *net)
+{
+	struct ctk_netns_ref *ref = net_generic(net, ctk_netns_id);
+	struct ctk_netns *ns = ref->ns;
+
+	WRITE_ONCE(ref->ns, NULL);
+	call_rcu(&ns->rcu, ctk_netns_free_rcu);
+}
+
+static struct pernet_operations ctk_netns_ops = {
+	.init = ctk_netns_pernet_init,
+	.pre_exit = ctk_netns_pernet_pre_exit,
+	.exit = ctk_netns_pernet_exit,
+	.id = &ctk_netns_id,
+	.size = sizeof(struct ctk_netns_ref),
+};
+
+/**
+ * ctk_netns_init() - begin to follow namespaces, those that exist included
+ *
+ * Context: module init.
+ *
+ * Return: 0 or a negative errno.
+ */
+int ctk_netns_init(void)
+{
+	return register_pernet_subsys(&ctk_netns_ops);
+}
+
+/**
+ * ctk_netns_exit() - forget all namespaces
+ *
+ * Context: module exit, when neither a hook nor a reader is left. Waits
+ * until the last one's memory is free.
+ */
+void ctk_netns_exit(void)
+{
+	unregister_pernet_subsys(&ctk_netns_ops);
+	rcu_barrier();
+	xa_destroy(&ctk_netns_by_id);
+}

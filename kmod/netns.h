@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A namespace as ctk sees it: the counters that the hook writes, what has
+ * been gathered of the kernel's own, and the one function that turns both
+ * into numbers for readers.
+ */
+#ifndef _CTK_NETNS_H
+#define _CTK_NETNS_H
+
+#include <linux/cache.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <linux/ctk.h>
+
+/* Samples of the growth rate's window, one a second. */
+#define CTK_WINDOW 8
+
+/**
+ * struct ctk_netns_percpu - what one CPU counted in one namespace
+ * @table_full_drops: packets refused by early_drop()
+ * @refused_inserts: insertions of ctnetlink or BPF refused by it
+ * @admitted_by_eviction: calls that it answered by evicting a chain
+ * @last_loss: jiffies_64 of the last refused packet, 0 for none
+ * @seen: how much of this CPU's net->ct.stat is in &ctk_netns.kernel;
+ *	under &ctk_netns.lock
+ *
+ * All but @seen are written by the hook on this CPU alone, with operations
+ * that no interrupt can tear, and read by anyone.
+ */
+struct ctk_netns_percpu {
+	u64 table_full_drops;
+	u64 refused_inserts;
+	u64 admitted_by_eviction;
+	u64 last_loss;
+	struct ip_conntrack_stat seen;
+};
+
+/**
+ * struct ctk_losses - running totals since ctk saw the namespace first
+ * @table_full_drops: see ctk.yaml, as all of these
+ * @chain_too_long_drops: 0 on kernels that do not count them
+ * @other_drops: never falls
+ * @refused_inserts: not packets
+ * @admitted_by_eviction: not losses
+ */
+struct ctk_losses {
+	u64 table_full_drops;
+	u64 chain_too_long_drops;
+	u64 other_drops;
+	u64 refused_inserts;
+	u64 admitted_by_eviction;
+};
+
+/**
+ * struct ctk_watch_state - what watch.c remembers of a namespace
+ * @window: entries at the last %CTK_WINDOW looks
+ * @window_time: jiffies_64 of each
+ * @next: slot of @window that the next look writes
+ * @filled: slots of @window that hold a look
+ * @growth_rate: entries per second over @window
+ * @loss_rate: packets lost per second between the last two looks
+ * @idle: nothing in the table and nothing lost, so a look can be short
+ * @lost: all packets lost, at the last look
+ * @slow: of these, what no hook reports
+ * @calls: verdicts that the hook counted, at the last look
+ * @looked: jiffies_64 of the last look
+ *
+ * Under &ctk_netns.lock.
+ */
+struct ctk_watch_state {
+	u32 window[CTK_WINDOW];
+	u64 window_time[CTK_WINDOW];
+	u8 next;
+	u8 filled;
+	bool idle;
+	s32 growth_rate;
+	u32 loss_rate;
+	u64 lost;
+	u64 slow;
+	u64 calls;
+	u64 looked;
+};
+
+/**
+ * struct ctk_netns - a namespace
+ * @net: valid for as long as this can be found
+ * @id: never 0, never used twice
+ * @percpu: the hook's counters
+ * @losing_since: jiffies_64 of the first loss of the present episode, 0 when
+ *	nothing was lost for a while; set by cmpxchg() on a packet's path,
+ *	cleared by watch.c
+ * @listed: the kernel lists @net, so each pernet init has succeeded; without
+ *	it net->ct.stat may dangle from an init that failed
+ * @lock: all that follows; process context only, never taken by the hook
+ * @kernel: the kernel's statistics, widened; by CTK_A_KERNEL_STATS_*
+ * @epoch_drop: the kernel's drop when nf_conntrack was last attached to
+ * @chain_base: the kernel's chaintoolong at the load of ctk
+ * @epoch_table_full: table-full drops when it was last attached to
+ * @epoch_other: other_drops of all earlier attachments
+ * @other: the most that other_drops has been
+ * @slow_loss: jiffies_64 when a look found losses that no hook reports
+ * @zero: the totals at the last reset
+ * @quiet_lost: all packets lost when the last episode had ended
+ * @peak: most entries seen
+ * @peak_time: CLOCK_BOOTTIME nanoseconds when @peak was reached
+ * @watch: rates
+ * @rcu: frees it a grace period after the namespace's exit
+ */
+struct ctk_netns {
+	struct net *net;
+	u64 id;
+	struct ctk_netns_percpu __percpu *percpu;
+	u64 losing_since;
+	bool listed;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	u64 kernel[CTK_A_KERNEL_STATS_MAX + 1];
+	u64 epoch_drop;
+	u64 chain_base;
+	u64 epoch_table_full;
+	u64 epoch_other;
+	u64 other;
+	u64 slow_loss;
+	struct ctk_losses zero;
+	u64 quiet_lost;
+	u32 peak;
+	u64 peak_time;
+	struct ctk_watch_state watch;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ctk_netns_info - what a reader is told of a namespace
+ *
+ * Names, units and meaning are those of the netns attributes in ctk.yaml.
+ * Times are CLOCK_REALTIME nanoseconds, 0 for absent. @nsid is negative,
+ * @cookie 0 and @seconds_to_full %CTK_NEVER where absent; @entries, @limit
+ * and @fill count only with @attached, @fill only with a @limit.
+ */
+struct ctk_netns_info {
+	u64 id;
+	u64 cookie;
+	u32 inum;
+	int nsid;
+	bool attached;
+	u32 entries;
+	u32 limit;
+	u32 fill;
+	u32 peak;
+	u64 peak_time;
+	s32 growth_rate;
+	u32 seconds_to_full;
+	u64 full_since;
+	u64 last_loss_time;
+	u64 lost;
+	u64 episode_lost;
+	u32 loss_rate;
+	struct ctk_losses losses;
+	u64 kernel[CTK_A_KERNEL_STATS_MAX + 1];
+};
+
+#define CTK_NEVER U32_MAX
+
+/**
+ * ctk_kernel_stat_offset() - where the kernel keeps one of its statistics
+ * @attr: CTK_A_KERNEL_STATS_*
+ *
+ * Return: offset in struct ip_conntrack_stat, or -1 where this kernel has
+ * no such statistic.
+ */
+int ctk_kernel_stat_offset(int attr);
+
+extern unsigned int ctk_netns_id;
+extern atomic64_t ctk_netns_uncounted;
+
+/**
+ * struct ctk_netns_ref - the pernet slot
+ * @ns: NULL once the namespace's exit has run
+ */
+struct ctk_netns_ref {
+	struct ctk_netns *ns;
+};
+
+static inline struct ctk_netns *ctk_netns_of(const struct net *net)
+{
+	const struct ctk_netns_ref *ref = net_generic(net, ctk_netns_id);
+
+	return READ_ONCE(ref->ns);
+}
+
+/**
+ * ctk_netns_count() - count one verdict of early_drop()
+ * @net: the namespace whose table was full
+ * @packet: a packet asked for room, not ctnetlink or BPF
+ * @admitted: a chain was evicted, the caller gets its entry
+ *
+ * An episode is marked before its first loss is counted, so whoever reads a
+ * loss and then no mark knows that it belongs to an episode that has ended.
+ *
+ * Context: any but NMI, under rcu_read_lock(). Takes no lock.
+ */
+static inline void ctk_netns_count(const struct net *net, bool packet,
+				   bool admitted)
+{
+	struct ctk_netns *ns = ctk_netns_of(net);
+
+	if (unlikely(!ns)) {
+		atomic64_inc(&ctk_netns_uncounted);
+	} else if (admitted) {
+		this_cpu_inc(ns->percpu->admitted_by_eviction);
+	} else if (!packet) {
+		this_cpu_inc(ns->percpu->refused_inserts);
+	} else {
+		u64 now = get_jiffies_64();
+
+		if (unlikely(!READ_ONCE(ns->losing_since)))
+			cmpxchg64(&ns->losing_since, 0, now);
+		this_cpu_inc(ns->percpu->table_full_drops);
+		this_cpu_write(ns->percpu->last_loss, now);
+	}
+}
+
+void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *losses);
+u64 ctk_netns_last_loss(const struct ctk_netns *ns);
+void ctk_netns_note_peak(struct ctk_netns *ns, u32 entries);
+u64 ctk_boottime_to_real(u64 ns);
+
+/**
+ * ctk_losses_sum() - packets lost
+ * @l: totals
+ */
+static inline u64 ctk_losses_sum(const struct ctk_losses *l)
+{
+	return l->table_full_drops + l->chain_too_long_drops + l->other_drops;
+}
+
+bool ctk_netns_read(struct net *net, struct net *reader,
+		    struct ctk_netns_info *info);
+bool ctk_netns_read_next(u64 id, struct net *reader,
+			 struct ctk_netns_info *info);
+void ctk_netns_refresh(void);
+struct net *ctk_netns_get(u64 id);
+struct net *ctk_netns_get_by_inum(u32 inum);
+bool ctk_netns_reset(struct net *net);
+unsigned int ctk_netns_generation(void);
+
+struct ctk_netns *ctk_netns_find(unsigned long *id);
+
+void ctk_netns_epoch_begins(void);
+void ctk_netns_epoch_ends(void);
+
+int ctk_netns_init(void);
+void ctk_netns_exit(void);
+
+#endif /* _CTK_NETNS_H */

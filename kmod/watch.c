@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The look at every namespace: growth, peak, loss rate, the end of an
+ * episode, and whether the hook is blind.
+ *
+ * One work item, once a second while nf_conntrack is live, in process
+ * context. It takes the lock of one namespace at a time, holds an RCU
+ * read-side section no longer than that, and sleeps between; an idle
+ * namespace costs it one read of its entries. It writes nothing that a
+ * packet waits for.
+ */
+#include <linux/math64.h>
+#include <linux/ktime.h>
+#include <linux/workqueue.h>
+#include "attach.h"
+#include "hook.h"
+#include "netns.h"
+#include "watch.h"
+
+/**
+ * struct ctk_look - one look at all namespaces, summed up
+ * @calls: the hook counted something since the last look
+ * @unseen: drops at a full table that it did not count
+ */
+struct ctk_look {
+	bool calls;
+	u64 unseen;
+};
+
+static void ctk_watch_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(ctk_watch, ctk_watch_work);
+
+/* Entries per second between the oldest sample and the newest. */
+static void ctk_watch_growth(struct ctk_watch_state *w, u32 entries, u64 now)
+{
+	u8 oldest = w->filled < CTK_WINDOW ? 0 : w->next;
+	u64 msecs;
+
+	msecs = w->filled ? jiffies_to_msecs(now - w->window_time[oldest]) : 0;
+	if (msecs)
+		w->growth_rate = div64_s64(((s64)entries - w->window[oldest]) *
+					   MSEC_PER_SEC, msecs);
+	w->window[w->next] = entries;
+	w->window_time[w->next] = now;
+	w->next = (w->next + 1) % CTK_WINDOW;
+	if (w->filled < CTK_WINDOW)
+		w->filled++;
+}
+
+/* The looks that were cut short had found an empty table, up to the last. */
+static void ctk_watch_wake(struct ctk_watch_state *w, u64 now)
+{
+	w->filled = 1;
+	w->next = 1;
+	w->window[0] = 0;
+	w->window_time[0] = now - HZ;
+	w->looked = now - HZ;
+}
+
+/*
+ * gc may have made a little room by now, so nearly full counts as full: a
+ * sixteenth is what it leaves at most, as it evicts above 95 % of the limit
+ * (gc_worker_can_early_drop() in nf_conntrack_core.c).
+ */
+static bool ctk_nearly_full(u32 entries, u32 limit)
+{
+	return limit && entries >= limit - limit / 16;
+}
+
+/*
+ * Losses that no hook reports are noticed here, so their time is that of the
+ * look. Drops that the hook did not count, at a full table, while it counts
+ * nothing at all, are what a blind hook looks like.
+ */
+static void ctk_watch_losses(struct ctk_netns *ns, bool nearly_full, u64 now,
+			     struct ctk_look *look)
+{
+	struct ctk_watch_state *w = &ns->watch;
+	struct ctk_losses l;
+	u64 lost, other = ns->other, msecs, calls;
+
+	ctk_netns_gather(ns, &l);
+	lost = ctk_losses_sum(&l);
+	calls = l.table_full_drops + l.refused_inserts +
+		l.admitted_by_eviction;
+	if (calls != w->calls)
+		look->calls = true;
+	else if (nearly_full)
+		look->unseen += l.other_drops - other;
+	w->calls = calls;
+
+	msecs = jiffies_to_msecs(now - w->looked);
+	w->loss_rate = w->looked && msecs ?
+		       div64_u64((lost - w->lost) * MSEC_PER_SEC, msecs) : 0;
+	w->looked = now;
+	if (l.other_drops + l.chain_too_long_drops != w->slow) {
+		w->slow = l.other_drops + l.chain_too_long_drops;
+		ns->slow_loss = now;
+		cmpxchg64(&ns->losing_since, 0, now);
+	}
+	w->lost = lost;
+}
+
+/*
+ * A loss marks its episode before it is counted. Finding no mark after the
+ * counters were read therefore means that they hold no loss of an episode
+ * yet to end, and that they can serve as the next one's zero. Clearing the
+ * mark can race with a loss that still saw it: then it is put back.
+ */
+static void ctk_watch_episode(struct ctk_netns *ns, u64 now)
+{
+	u64 since;
+
+	smp_rmb();	/* pairs with cmpxchg64() in ctk_netns_count() */
+	since = READ_ONCE(ns->losing_since);
+	if (!since) {
+		ns->quiet_lost = ns->watch.lost;
+		return;
+	}
+	if (now - ctk_netns_last_loss(ns) < CTK_QUIET)
+		return;
+	xchg(&ns->losing_since, 0);
+	if (now - ctk_netns_last_loss(ns) < CTK_QUIET)
+		WRITE_ONCE(ns->losing_since, since);
+	else
+		ns->quiet_lost = ns->watch.lost;
+}
+
+static void ctk_watch_netns(struct ctk_netns *ns,
+			    const struct ctk_conntrack *ct,
+			    struct ctk_look *look)
+{
+	struct ctk_watch_state *w = &ns->watch;
+	u32 entries = ctk_conntrack_entries(ct, ns->net);
+	u32 limit = READ_ONCE(*ct->max);
+	u64 now = get_jiffies_64();
+	bool idle;
+
+	if (!entries && READ_ONCE(w->idle) && !READ_ONCE(ns->losing_since))
+		return;
+
+	spin_lock(&ns->lock);
+	if (w->idle)
+		ctk_watch_wake(w, now);
+	ctk_netns_note_peak(ns, entries);
+	ctk_watch_growth(w, entries, now);
+	ctk_watch_losses(ns, ctk_nearly_full(entries, limit), now, look);
+	ctk_watch_episode(ns, now);
+	idle = !entries && !w->growth_rate && !w->loss_rate &&
+	       !READ_ONCE(ns->losing_since);
+	WRITE_ONCE(w->idle, idle);
+	spin_unlock(&ns->lock);
+}
+
+static void ctk_watch_work(struct work_struct *work)
+{
+	const struct ctk_conntrack *ct;
+	struct ctk_look look = { };
+	struct ctk_netns *ns;
+	unsigned long id;
+
+	ctk_netns_refresh();
+	for (id = 1; ; id++) {
+		rcu_read_lock();
+		ct = ctk_conntrack_rcu();
+		ns = ct ? ctk_netns_find(&id) : NULL;
+		if (ns && READ_ONCE(ns->listed))
+			ctk_watch_netns(ns, ct, &look);
+		rcu_read_unlock();
+		if (!ns)
+			break;
+		cond_resched();
+	}
+
+	if (look.calls)
+		ctk_hook_sees();
+	else if (look.unseen)
+		ctk_hook_is_blind(look.unseen);
+	queue_delayed_work(system_unbound_wq, &ctk_watch, HZ);
+}
+
+/**
+ * ctk_watch_start() - begin to look
+ *
+ * Context: process, under ctk_attach_lock.
+ */
+void ctk_watch_start(void)
+{
+	queue_delayed_work(system_unbound_wq, &ctk_watch, HZ);
+}
+
+/**
+ * ctk_watch_stop() - look no more
+ *
+ * No look is under way when it returns.
+ *
+ * Context: process, under ctk_attach_lock, which a look does not take.
+ */
+void ctk_watch_stop(void)
+{
+	cancel_delayed_work_sync(&ctk_watch);
+}

@@ -35,6 +35,10 @@
 
 static DEFINE_MUTEX(ctk_attach_lock);
 
+/* Under ctk_attach_lock: a hook was tried since it came; ctk is unloading. */
+static bool ctk_hooked;
+static bool ctk_leaving;
+
 static struct ctk_conntrack ctk_conntrack;
 static const struct ctk_conntrack __rcu *ctk_conntrack_live;
 
@@ -92,8 +96,6 @@ static const void *ctk_symbol_address(const char *name)
 
 	if (address)
 		__symbol_put(name);
-	else
-		pr_warn("no symbol %s in " CONNTRACK "\n", name);
 	return address;
 }
 
@@ -113,37 +115,60 @@ static int ctk_conntrack_resolve(const struct module *module)
 	return 0;
 }
 
+static void ctk_conntrack_is_coming(const struct module *module)
+{
+	lockdep_assert_held(&ctk_attach_lock);
+	if (ctk_hooked)
+		return;
+	ctk_hook_attach(module ? CONNTRACK : NULL);
+	ctk_hooked = true;
+}
+
+/*
+ * Usually the hook is on by now, since nf_conntrack was seen to come, and has
+ * counted from zero as the kernel has. Where ctk came later, what the kernel
+ * dropped before is not ctk's to explain: a new epoch begins once the packets
+ * are through that were in early_drop() before the hook was.
+ */
 static void ctk_conntrack_is_live(const struct module *module)
 {
-	if (rcu_access_pointer(ctk_conntrack_live) ||
-	    ctk_conntrack_resolve(module))
+	bool late = !ctk_hooked;
+
+	if (rcu_access_pointer(ctk_conntrack_live))
 		return;
+	ctk_conntrack_is_coming(module);
+	if (ctk_conntrack_resolve(module)) {
+		pr_warn(CONNTRACK " lacks a symbol, its tables are not read\n");
+		return;
+	}
 	rcu_assign_pointer(ctk_conntrack_live, &ctk_conntrack);
+	if (late) {
+		synchronize_rcu();
+		ctk_netns_epoch_begins();
+	}
 	ctk_watch_start();
 }
 
 static void ctk_conntrack_is_gone(void)
 {
+	lockdep_assert_held(&ctk_attach_lock);
 	rcu_assign_pointer(ctk_conntrack_live, NULL);
 	/* Readers are done with ctk_conntrack before it is written again. */
 	synchronize_rcu();
 	ctk_watch_stop();
 	ctk_hook_detach();
+	ctk_hooked = false;
 	ctk_netns_epoch_ends();
 }
 
-static int ctk_module_event(struct notifier_block *nb, unsigned long event,
-			    void *data)
+static void ctk_conntrack_is(const struct module *module, unsigned long state)
 {
-	const struct module *module = data;
-
-	if (strcmp(module->name, CONNTRACK))
-		return NOTIFY_DONE;
-
 	mutex_lock(&ctk_attach_lock);
-	switch (event) {
+	if (ctk_leaving)
+		goto unlock;
+	switch (state) {
 	case MODULE_STATE_COMING:
-		ctk_hook_attach(CONNTRACK);
+		ctk_conntrack_is_coming(module);
 		break;
 	case MODULE_STATE_LIVE:
 		ctk_conntrack_is_live(module);
@@ -152,33 +177,23 @@ static int ctk_module_event(struct notifier_block *nb, unsigned long event,
 		ctk_conntrack_is_gone();
 		break;
 	}
+unlock:
 	mutex_unlock(&ctk_attach_lock);
+}
+
+static int ctk_module_event(struct notifier_block *nb, unsigned long event,
+			    void *data)
+{
+	const struct module *module = data;
+
+	if (!strcmp(module->name, CONNTRACK))
+		ctk_conntrack_is(module, event);
 	return NOTIFY_DONE;
 }
 
 static struct notifier_block ctk_module_notifier = {
 	.notifier_call = ctk_module_event,
 };
-
-/*
- * nf_conntrack was there first. Its kobject is held meanwhile: that does not
- * refuse its removal but delays the end of it until the GOING event, which
- * waits for ctk_attach_lock, has undone what is done here. What the kernel
- * dropped before the hook is on is not ctk's to explain, so the epoch begins
- * just before.
- */
-static void ctk_attach_present(const struct module *module)
-{
-	mutex_lock(&ctk_attach_lock);
-	if (!module || READ_ONCE(module->state) == MODULE_STATE_LIVE) {
-		ctk_conntrack_is_live(module);
-		ctk_netns_epoch_begins();
-		ctk_hook_attach(module ? CONNTRACK : NULL);
-	} else if (READ_ONCE(module->state) == MODULE_STATE_COMING) {
-		ctk_hook_attach(CONNTRACK);
-	}
-	mutex_unlock(&ctk_attach_lock);
-}
 
 /**
  * ctk_attach_init() - look for nf_conntrack, now and from now on
@@ -189,6 +204,7 @@ static void ctk_attach_present(const struct module *module)
  */
 int ctk_attach_init(void)
 {
+	const struct module *module;
 	struct kobject *kobj;
 	int err;
 
@@ -196,11 +212,18 @@ int ctk_attach_init(void)
 	if (err)
 		return err;
 
-	/* A built-in module with parameters has a kobject, but no module. */
+	/*
+	 * It may be there already. Its kobject is held meanwhile, which does
+	 * not refuse its removal but delays the end of it, so the module's
+	 * struct stays. An event that was missed has left its state behind,
+	 * an event still to come is no harm: all steps can be taken twice.
+	 * A built-in module with parameters has a kobject, but no struct.
+	 */
 	kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, CONNTRACK);
 	if (kobj) {
-		ctk_attach_present(container_of(kobj, struct module_kobject,
-						kobj)->mod);
+		module = container_of(kobj, struct module_kobject, kobj)->mod;
+		ctk_conntrack_is(module, module ? READ_ONCE(module->state) :
+						  MODULE_STATE_LIVE);
 		kobject_put(kobj);
 	}
 	return 0;
@@ -215,8 +238,10 @@ int ctk_attach_init(void)
  */
 void ctk_attach_exit(void)
 {
-	unregister_module_notifier(&ctk_module_notifier);
 	mutex_lock(&ctk_attach_lock);
 	ctk_conntrack_is_gone();
+	/* Until the notifier is gone, let it find nothing to do. */
+	ctk_leaving = true;
 	mutex_unlock(&ctk_attach_lock);
+	unregister_module_notifier(&ctk_module_notifier);
 }

@@ -15,7 +15,7 @@
  * @module: it, or NULL where it is built in
  * @max: nf_conntrack_max
  * @buckets: nf_conntrack_htable_size
- * @count: nf_conntrack_count(), from 5.12 on
+ * @count: nf_conntrack_count(), where it is exported
  * @since: CLOCK_BOOTTIME nanoseconds when it was found live
  *
  * Valid inside the RCU read-side section that ctk_conntrack_rcu() was called

@@ -53,16 +53,16 @@
 #endif
 #endif /* x86-64 */
 
-/* nf_conntrack counts too long chains since 5.16. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 16, 0)
+/* nf_conntrack refuses and counts too long chains since 5.15. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
 #define CTK_HAVE_CHAIN_TOOLONG 1
 #endif
 
 /*
- * Entries of a namespace: an exported function of nf_conntrack since 5.12,
+ * Entries of a namespace: an exported function of nf_conntrack since 5.13,
  * a member of struct net before, which has no symbol to look up.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 12, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 13, 0)
 #define CTK_COUNT_SYMBOL "nf_conntrack_count"
 #else
 static inline u32 ctk_count_in_net(const struct net *net)
@@ -81,10 +81,10 @@ static inline u64 ctk_net_cookie(const struct net *net)
 #endif
 }
 
-/* Attributes of a dump request moved into struct genl_info with 6.7. */
+/* Attributes of a dump request moved into struct genl_info with 6.6. */
 static inline struct nlattr **ctk_genl_dump_attrs(struct netlink_callback *cb)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 	return genl_dumpit_info(cb)->info.attrs;
 #else
 	return genl_dumpit_info(cb)->attrs;

@@ -69,7 +69,7 @@ CTK_NUMBER(netns_inum, true, info->inum)
 CTK_NUMBER(id, true, info->id)
 CTK_NUMBER(entries, info->attached, info->entries)
 CTK_NUMBER(limit, info->attached, info->limit)
-CTK_NUMBER(peak, true, info->peak)
+CTK_NUMBER(peak, info->attached || info->peak, info->peak)
 CTK_NUMBER(growth_rate, info->attached, info->growth_rate)
 CTK_NUMBER(seconds_to_full, info->seconds_to_full != CTK_NEVER,
 	   info->seconds_to_full)

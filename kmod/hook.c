@@ -44,7 +44,7 @@ static const char * const ctk_hook_policies[] = {
 static enum { CTK_AUTO, CTK_WRAPPER, CTK_KRETPROBE } ctk_hook_policy;
 
 static DEFINE_SPINLOCK(ctk_hook_lock);
-static struct ctk_hook_info ctk_hook = { .symbol = CTK_SYMBOL };
+static struct ctk_hook_info ctk_hook_now = { .symbol = CTK_SYMBOL };
 
 static char ctk_hook_target[MODULE_NAME_LEN + sizeof(":" CTK_SYMBOL)];
 
@@ -119,6 +119,9 @@ static void ctk_wrapper_forget(void)
 }
 
 /*
+ * The filter is set anew, whatever is left in it: forgetting may have failed
+ * for lack of memory, and no other address may ever be redirected.
+ *
  * The original is entered behind the fentry call: other tracers of it see
  * one call, not two, and it is a direct call, which indirect branch tracking
  * has no say in.
@@ -129,7 +132,7 @@ static int ctk_wrapper_attach(void)
 
 	if (err)
 		return err;
-	err = ftrace_set_filter_ip(&ctk_wrapper_ops, ctk_wrapper_ip, 0, 0);
+	err = ftrace_set_filter_ip(&ctk_wrapper_ops, ctk_wrapper_ip, 0, 1);
 	if (err)
 		return err;
 	static_call_update(ctk_early_drop_original,
@@ -142,7 +145,8 @@ static int ctk_wrapper_attach(void)
 }
 
 /*
- * Unregistering stops new calls. A task can still be on its way into
+ * Unregistering stops new calls. How long it waits itself is ftrace's affair,
+ * and has changed; all the waiting that ctk needs is done here. A task can still be on its way into
  * ctk_early_drop(), inside its read-side section, or on its way out. It
  * cannot sleep on the way in or out, only be preempted, and that is what
  * synchronize_rcu_tasks() waits for; it may sleep in the section, which is
@@ -150,7 +154,7 @@ static int ctk_wrapper_attach(void)
  */
 static void ctk_wrapper_detach(void)
 {
-	unregister_ftrace_function(&ctk_wrapper_ops);
+	WARN_ON_ONCE(unregister_ftrace_function(&ctk_wrapper_ops));
 	synchronize_rcu_tasks();
 	synchronize_rcu();
 	synchronize_rcu_tasks();
@@ -223,13 +227,13 @@ static void ctk_hook_set(enum ctk_hook_form form, enum ctk_hook_state state,
 			 int wrapper_error, int error)
 {
 	spin_lock(&ctk_hook_lock);
-	if (ctk_hook.state != CTK_HOOK_STATE_OFF &&
-	    ctk_hook.form == CTK_HOOK_FORM_KRETPROBE)
-		ctk_hook.missed += ctk_probe_missed();
-	ctk_hook.form = form;
-	ctk_hook.state = state;
-	ctk_hook.wrapper_error = wrapper_error;
-	ctk_hook.error = error;
+	if (ctk_hook_now.state != CTK_HOOK_STATE_OFF &&
+	    ctk_hook_now.form == CTK_HOOK_FORM_KRETPROBE)
+		ctk_hook_now.missed += ctk_probe_missed();
+	ctk_hook_now.form = form;
+	ctk_hook_now.state = state;
+	ctk_hook_now.wrapper_error = wrapper_error;
+	ctk_hook_now.error = error;
 	spin_unlock(&ctk_hook_lock);
 }
 
@@ -302,14 +306,14 @@ void ctk_hook_attach(const char *module)
  */
 void ctk_hook_detach(void)
 {
-	if (ctk_hook.state == CTK_HOOK_STATE_OFF)
+	if (ctk_hook_now.state == CTK_HOOK_STATE_OFF)
 		return;
-	if (ctk_hook.form == CTK_HOOK_FORM_WRAPPER)
+	if (ctk_hook_now.form == CTK_HOOK_FORM_WRAPPER)
 		ctk_wrapper_detach();
 	else
 		unregister_kretprobe(&ctk_probe);
-	ctk_hook_set(ctk_hook.form, CTK_HOOK_STATE_OFF,
-		     ctk_hook.wrapper_error, 0);
+	ctk_hook_set(ctk_hook_now.form, CTK_HOOK_STATE_OFF,
+		     ctk_hook_now.wrapper_error, 0);
 }
 
 /**
@@ -320,8 +324,8 @@ void ctk_hook_detach(void)
 void ctk_hook_sees(void)
 {
 	spin_lock(&ctk_hook_lock);
-	if (ctk_hook.state == CTK_HOOK_STATE_BLIND)
-		ctk_hook.state = CTK_HOOK_STATE_ON;
+	if (ctk_hook_now.state == CTK_HOOK_STATE_BLIND)
+		ctk_hook_now.state = CTK_HOOK_STATE_ON;
 	spin_unlock(&ctk_hook_lock);
 }
 
@@ -329,16 +333,20 @@ void ctk_hook_sees(void)
  * ctk_hook_is_blind() - the kernel dropped at a full table, the hook saw none
  * @missed: how many
  *
+ * It stays blind until ctk_hook_sees(). Of the look in which it went blind,
+ * what was lost after the last call it saw is not in @missed; no loss is
+ * missing from other_drops.
+ *
  * Context: process.
  */
 void ctk_hook_is_blind(u64 missed)
 {
 	spin_lock(&ctk_hook_lock);
-	if (ctk_hook.state == CTK_HOOK_STATE_ON) {
-		ctk_hook.state = CTK_HOOK_STATE_BLIND;
+	if (ctk_hook_now.state == CTK_HOOK_STATE_ON) {
+		ctk_hook_now.state = CTK_HOOK_STATE_BLIND;
 		pr_warn_ratelimited("the hook on " CTK_SYMBOL " is blind\n");
 	}
-	ctk_hook.missed += missed;
+	ctk_hook_now.missed += missed;
 	spin_unlock(&ctk_hook_lock);
 }
 
@@ -351,7 +359,7 @@ void ctk_hook_is_blind(u64 missed)
 void ctk_hook_read(struct ctk_hook_info *info)
 {
 	spin_lock(&ctk_hook_lock);
-	*info = ctk_hook;
+	*info = ctk_hook_now;
 	if (info->state != CTK_HOOK_STATE_OFF &&
 	    info->form == CTK_HOOK_FORM_KRETPROBE)
 		info->missed += ctk_probe_missed();

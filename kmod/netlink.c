@@ -134,8 +134,7 @@ static int ctk_put_kernel_stats(struct sk_buff *skb, const u64 *kernel)
 
 static size_t ctk_netns_size(void)
 {
-	return NLMSG_ALIGN(GENL_HDRLEN) +
-	       12 * nla_total_size_64bit(sizeof(u64)) + /* id .. evictions */
+	return 12 * nla_total_size_64bit(sizeof(u64)) + /* id .. evictions */
 	       9 * nla_total_size(sizeof(u32)) +	/* inum .. loss rate */
 	       ctk_kernel_stats_size();
 }
@@ -157,7 +156,8 @@ static int ctk_put_identity(struct sk_buff *skb,
 
 static int ctk_put_table(struct sk_buff *skb, const struct ctk_netns_info *info)
 {
-	if (nla_put_u32(skb, CTK_A_NETNS_PEAK, info->peak) ||
+	if (((info->attached || info->peak) &&
+	     nla_put_u32(skb, CTK_A_NETNS_PEAK, info->peak)) ||
 	    (info->peak_time &&
 	     nla_put_u64_64bit(skb, CTK_A_NETNS_PEAK_TIME, info->peak_time,
 			       CTK_A_NETNS_PAD)))
@@ -234,10 +234,7 @@ static int ctk_send_netns(struct net *net, struct genl_info *info)
 	struct sk_buff *msg;
 	int err;
 
-	if (!ctk_netns_read(net, genl_info_net(info), &ns)) {
-		NL_SET_ERR_MSG(info->extack, "the namespace is going away");
-		return -ENOENT;
-	}
+	ctk_netns_read(net, genl_info_net(info), &ns);
 	msg = genlmsg_new(ctk_netns_size(), GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
@@ -288,7 +285,10 @@ static bool ctk_dump_next(struct netlink_callback *cb, struct net *own,
 
 	if (cb->args[CTK_DUMP_SEES_ALL])
 		return ctk_netns_read_next(next, own, info);
-	return !next && ctk_netns_read(own, own, info);
+	if (next)
+		return false;
+	ctk_netns_read(own, own, info);
+	return true;
 }
 
 static int ctk_netns_get_dumpit(struct sk_buff *skb,
@@ -315,13 +315,12 @@ static int ctk_reset_doit(struct sk_buff *skb, struct genl_info *info)
 
 	if (IS_ERR(net))
 		return PTR_ERR(net);
-	if (!netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN)) {
+	if (netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN)) {
+		ctk_netns_reset(net);
+	} else {
 		NL_SET_ERR_MSG(info->extack,
 			       "reset needs CAP_NET_ADMIN over the namespace");
 		err = -EPERM;
-	} else if (!ctk_netns_reset(net)) {
-		NL_SET_ERR_MSG(info->extack, "the namespace is going away");
-		err = -ENOENT;
 	}
 	put_net(net);
 	return err;
@@ -334,7 +333,9 @@ static size_t ctk_hook_size(const struct ctk_hook_info *hook)
 			      nla_total_size_64bit(sizeof(u64)));
 }
 
-static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook)
+/* What was missed is of all namespaces together, so not for everybody. */
+static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook,
+			bool sees_all)
 {
 	struct nlattr *nest = nla_nest_start(skb, CTK_A_STATUS_HOOKS);
 
@@ -342,8 +343,9 @@ static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook)
 	    nla_put_string(skb, CTK_A_HOOK_SYMBOL, hook->symbol) ||
 	    nla_put_u32(skb, CTK_A_HOOK_FORM, hook->form) ||
 	    nla_put_u32(skb, CTK_A_HOOK_STATE, hook->state) ||
-	    nla_put_u64_64bit(skb, CTK_A_HOOK_MISSED, hook->missed,
-			      CTK_A_HOOK_PAD) ||
+	    (sees_all &&
+	     nla_put_u64_64bit(skb, CTK_A_HOOK_MISSED, hook->missed,
+			       CTK_A_HOOK_PAD)) ||
 	    (hook->wrapper_error &&
 	     nla_put_s32(skb, CTK_A_HOOK_WRAPPER_ERROR,
 			 hook->wrapper_error)) ||
@@ -356,15 +358,15 @@ static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook)
 
 static size_t ctk_status_size(const struct ctk_status *status)
 {
-	return NLMSG_ALIGN(GENL_HDRLEN) +
-	       nla_total_size(sizeof(CTK_VERSION)) +
+	return nla_total_size(sizeof(CTK_VERSION)) +
 	       nla_total_size(sizeof(u8)) +
 	       2 * nla_total_size_64bit(sizeof(u64)) +	/* since, missed */
 	       5 * nla_total_size(sizeof(u32)) +	/* limit .. hook */
 	       ctk_hook_size(&status->hook);
 }
 
-static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status)
+static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
+			  bool sees_all)
 {
 	const struct ctk_hook_info *hook = &status->hook;
 
@@ -372,8 +374,9 @@ static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status)
 	    nla_put_u8(skb, CTK_A_STATUS_ATTACHED, status->attached) ||
 	    nla_put_u32(skb, CTK_A_STATUS_BUCKET_SIZE, status->bucket_size) ||
 	    nla_put_u32(skb, CTK_A_STATUS_ENTRY_SIZE, status->entry_size) ||
-	    nla_put_u64_64bit(skb, CTK_A_STATUS_MISSED, hook->missed,
-			      CTK_A_STATUS_PAD))
+	    (sees_all &&
+	     nla_put_u64_64bit(skb, CTK_A_STATUS_MISSED, hook->missed,
+			       CTK_A_STATUS_PAD)))
 		return -EMSGSIZE;
 	if (status->attached &&
 	    (nla_put_u64_64bit(skb, CTK_A_STATUS_ATTACHED_SINCE,
@@ -382,7 +385,7 @@ static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status)
 	     nla_put_u32(skb, CTK_A_STATUS_BUCKETS, status->buckets) ||
 	     nla_put_u32(skb, CTK_A_STATUS_HOOK, ctk_hook_summary(hook))))
 		return -EMSGSIZE;
-	return ctk_put_hook(skb, hook);
+	return ctk_put_hook(skb, hook, sees_all);
 }
 
 static int ctk_status_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -406,7 +409,7 @@ static int ctk_status_get_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(msg, info, &ctk_family, 0,
 				CTK_CMD_STATUS_GET);
-	if (!hdr || ctk_put_status(msg, &status)) {
+	if (!hdr || ctk_put_status(msg, &status, ctk_sees_all(skb))) {
 		nlmsg_free(msg);
 		return -EMSGSIZE;
 	}

@@ -7,13 +7,12 @@
  * pre_exit, and by the pernet slot until its exit. cleanup_net() lets an RCU
  * grace period pass between the two, and the struct is freed one grace period
  * after the exit, since exits run in reverse order of registration: if ctk
- * was loaded before nf_conntrack, the table is still in use when ctk's exit
- * has run.
+ * was loaded after nf_conntrack, the table is still in use when ctk's exit has
+ * run.
  *
  * &ctk_netns.lock is a plain spinlock taken in process context only. The hook
  * takes no lock; see ctk_netns_count().
  */
-#include <linux/err.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/ktime.h>
@@ -21,6 +20,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include "attach.h"
 #include "netns.h"
+#include "watch.h"
 
 unsigned int ctk_netns_id;
 
@@ -96,6 +96,78 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 	}
 }
 
+/* Readable after the fact: rare, so it may cost a look at the clock. */
+void ctk_netns_mark_losing(struct ctk_netns *ns)
+{
+	cmpxchg64(&ns->losing_since, 0, ktime_get_boottime_ns());
+}
+
+/**
+ * ctk_netns_hook_loss() - when the hook last reported a loss
+ * @ns: a namespace
+ *
+ * Return: jiffies_64, or 0 for never.
+ */
+u64 ctk_netns_hook_loss(const struct ctk_netns *ns)
+{
+	u64 last = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		last = max(last,
+			   READ_ONCE(per_cpu_ptr(ns->percpu, cpu)->last_loss));
+	return last;
+}
+
+/* Sums over the CPUs what the hook counted. */
+static void ctk_netns_add_hook_counts(const struct ctk_netns *ns,
+				      struct ctk_losses *l)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct ctk_netns_percpu *p = per_cpu_ptr(ns->percpu, cpu);
+
+		l->table_full_drops += READ_ONCE(p->table_full_drops);
+		l->refused_inserts += READ_ONCE(p->refused_inserts);
+		l->admitted_by_eviction += READ_ONCE(p->admitted_by_eviction);
+	}
+}
+
+/*
+ * A packet whose chain was too long moves both of the kernel's counters, an
+ * insertion by ctnetlink or BPF only the first (nf_conntrack_confirm() and
+ * nf_conntrack_hash_check_insert() in nf_conntrack_core.c). Clashes move the
+ * second too, so this is exact unless both happen, and never too low.
+ */
+static u64 ctk_netns_chain_losses(const struct ctk_netns *ns)
+{
+	return min(ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG] -
+		   ns->chain_base,
+		   ns->kernel[CTK_A_KERNEL_STATS_INSERT_FAILED] -
+		   ns->insert_failed_base);
+}
+
+/* The time of what no hook reports is that of whoever finds it. */
+static void ctk_netns_date_losses(struct ctk_netns *ns,
+				  const struct ctk_losses *l)
+{
+	u64 slow = l->other_drops + l->chain_too_long_drops;
+	u64 hook_loss = ctk_netns_hook_loss(ns);
+	u64 now = ktime_get_boottime_ns();
+
+	if (hook_loss != ns->hook_loss) {
+		ns->hook_loss = hook_loss;
+		ns->full_loss = now - jiffies64_to_nsecs(get_jiffies_64() -
+							 hook_loss);
+		ns->last_loss = max(ns->last_loss, ns->full_loss);
+	}
+	if (slow != ns->slow) {
+		ns->slow = slow;
+		ns->last_loss = now;
+	}
+}
+
 /**
  * ctk_netns_gather() - bring a namespace's totals up to date
  * @ns: the namespace, locked
@@ -110,44 +182,20 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *l)
 {
 	u64 dropped, full;
-	int cpu;
 
 	lockdep_assert_held(&ns->lock);
 	*l = (struct ctk_losses){ };
 	ctk_netns_add_kernel_stats(ns);
-	smp_rmb();	/* the kernel's drop before our counts, see above */
-	for_each_possible_cpu(cpu) {
-		const struct ctk_netns_percpu *p = per_cpu_ptr(ns->percpu, cpu);
-
-		l->table_full_drops += READ_ONCE(p->table_full_drops);
-		l->refused_inserts += READ_ONCE(p->refused_inserts);
-		l->admitted_by_eviction += READ_ONCE(p->admitted_by_eviction);
-	}
+	smp_rmb();	/* pairs with smp_wmb() in ctk_netns_count() */
+	ctk_netns_add_hook_counts(ns, l);
 
 	dropped = ns->kernel[CTK_A_KERNEL_STATS_DROP] - ns->epoch_drop;
 	full = l->table_full_drops - ns->epoch_table_full;
-	if (dropped > full)
+	if ((s64)(dropped - full) > 0)
 		ns->other = max(ns->other, ns->epoch_other + dropped - full);
 	l->other_drops = ns->other;
-	l->chain_too_long_drops =
-		ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG] - ns->chain_base;
-}
-
-/**
- * ctk_netns_last_loss() - when a packet was last lost
- * @ns: the namespace, locked
- *
- * Return: jiffies_64, or 0 for never.
- */
-u64 ctk_netns_last_loss(const struct ctk_netns *ns)
-{
-	u64 last = ns->slow_loss;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		last = max(last,
-			   READ_ONCE(per_cpu_ptr(ns->percpu, cpu)->last_loss));
-	return last;
+	l->chain_too_long_drops = ctk_netns_chain_losses(ns);
+	ctk_netns_date_losses(ns, l);
 }
 
 /**
@@ -166,22 +214,19 @@ void ctk_netns_note_peak(struct ctk_netns *ns, u32 entries)
 
 /**
  * ctk_boottime_to_real() - a moment of the past on today's wall clock
- * @ns: CLOCK_BOOTTIME nanoseconds
+ * @ns: CLOCK_BOOTTIME nanoseconds, or 0
  *
- * Return: CLOCK_REALTIME nanoseconds, true to the clock as it is set now.
+ * Only offsets between clocks are added, so a moment reads the same each time
+ * until the clock is set.
+ *
+ * Return: CLOCK_REALTIME nanoseconds, true to the clock as it is set now; 0
+ * for 0.
  */
 u64 ctk_boottime_to_real(u64 ns)
 {
-	return ktime_get_real_ns() - (ktime_get_boottime_ns() - ns);
-}
+	ktime_t boot = ktime_mono_to_any(0, TK_OFFS_BOOT);
 
-/* Jiffies do not run in suspend, nor do packets arrive in it. */
-static u64 ctk_jiffies_to_real(u64 then)
-{
-	if (!then)
-		return 0;
-	return ktime_get_real_ns() -
-	       jiffies64_to_nsecs(get_jiffies_64() - then);
+	return ns ? ktime_to_ns(ktime_mono_to_real(ns - boot)) : 0;
 }
 
 static u32 ctk_seconds_to_full(u32 entries, u32 limit, s32 growth_rate)
@@ -220,7 +265,7 @@ static void ctk_netns_read_table(struct ctk_netns *ns,
 		info->fill = min_t(u64, div_u64((u64)info->entries * 1000000,
 						info->limit), U32_MAX);
 	info->peak = ns->peak;
-	info->peak_time = ns->peak ? ctk_boottime_to_real(ns->peak_time) : 0;
+	info->peak_time = ctk_boottime_to_real(ns->peak_time);
 }
 
 static void ctk_netns_read_losses(struct ctk_netns *ns,
@@ -239,10 +284,11 @@ static void ctk_netns_read_losses(struct ctk_netns *ns,
 	l->admitted_by_eviction =
 		now.admitted_by_eviction - ns->zero.admitted_by_eviction;
 	info->lost = ctk_losses_sum(l);
-	if (info->lost)
-		info->last_loss_time =
-			ctk_jiffies_to_real(ctk_netns_last_loss(ns));
-	info->full_since = ctk_jiffies_to_real(READ_ONCE(ns->losing_since));
+	if (info->lost) {
+		info->last_loss_time = ctk_boottime_to_real(ns->last_loss);
+		info->full_since =
+			ctk_boottime_to_real(READ_ONCE(ns->losing_since));
+	}
 	if (info->full_since)
 		info->episode_lost = lost - ns->quiet_lost;
 	memcpy(info->kernel, ns->kernel, sizeof(info->kernel));
@@ -269,24 +315,21 @@ static void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
  * @reader: for whom; &ctk_netns_info.nsid is its number for @net
  * @info: filled
  *
- * Context: process.
+ * A namespace that can be referred to has been through all inits and is not
+ * being taken down.
  *
- * Return: false when the namespace has just been taken down.
+ * Context: process.
  */
-bool ctk_netns_read(struct net *net, struct net *reader,
+void ctk_netns_read(struct net *net, struct net *reader,
 		    struct ctk_netns_info *info)
 {
 	struct ctk_netns *ns;
 
 	rcu_read_lock();
 	ns = ctk_netns_of(net);
-	if (ns) {
-		/* Nobody can refer to a namespace before all its inits. */
-		WRITE_ONCE(ns->listed, true);
-		ctk_netns_fill_info(ns, reader, info);
-	}
+	WRITE_ONCE(ns->listed, true);
+	ctk_netns_fill_info(ns, reader, info);
 	rcu_read_unlock();
-	return ns;
 }
 
 /**
@@ -403,24 +446,19 @@ struct net *ctk_netns_get_by_inum(u32 inum)
  * The counters themselves keep running, so no loss falls between.
  *
  * Context: process.
- *
- * Return: false when the namespace has just been taken down.
  */
-bool ctk_netns_reset(struct net *net)
+void ctk_netns_reset(struct net *net)
 {
 	struct ctk_netns *ns;
 
 	rcu_read_lock();
 	ns = ctk_netns_of(net);
-	if (ns) {
-		spin_lock(&ns->lock);
-		WRITE_ONCE(ns->losing_since, 0);
-		ctk_netns_gather(ns, &ns->zero);
-		ns->quiet_lost = ctk_losses_sum(&ns->zero);
-		spin_unlock(&ns->lock);
-	}
+	spin_lock(&ns->lock);
+	xchg(&ns->losing_since, 0);
+	ctk_netns_gather(ns, &ns->zero);
+	ns->quiet_lost = ctk_losses_sum(&ns->zero);
+	spin_unlock(&ns->lock);
 	rcu_read_unlock();
-	return ns;
 }
 
 /**
@@ -433,7 +471,6 @@ unsigned int ctk_netns_generation(void)
 	return (unsigned int)atomic_read(&ctk_netns_changes) ?: 1;
 }
 
-/* An epoch is the time from one attachment to nf_conntrack to its end. */
 static void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns))
 {
 	struct ctk_netns *ns;
@@ -454,31 +491,41 @@ static void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns))
 	}
 }
 
+/*
+ * The hook counts already. Its count is read first: what is lost between the
+ * two readings is in table_full_drops, and no phantom in other_drops.
+ */
 static void ctk_netns_epoch_begin(struct ctk_netns *ns)
 {
-	struct ctk_losses losses;
+	struct ctk_losses l = { };
 
-	ctk_netns_gather(ns, &losses);
+	ctk_netns_add_hook_counts(ns, &l);
+	ctk_netns_add_kernel_stats(ns);
+	ns->epoch_table_full = l.table_full_drops;
 	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
 	ns->chain_base = ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG];
-	ns->other = 0;
+	ns->insert_failed_base = ns->kernel[CTK_A_KERNEL_STATS_INSERT_FAILED];
 }
 
+/*
+ * nf_conntrack's statistics are freed already, so what it counted since they
+ * were last looked at is not known; the hook's counts are.
+ */
 static void ctk_netns_epoch_end(struct ctk_netns *ns)
 {
-	struct ctk_losses losses;
+	struct ctk_losses l;
 	int cpu;
 
-	ctk_netns_gather(ns, &losses);
+	ctk_netns_gather(ns, &l);
 	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
-	ns->epoch_table_full = losses.table_full_drops;
+	ns->epoch_table_full = l.table_full_drops;
 	ns->epoch_other = ns->other;
 	for_each_possible_cpu(cpu)
 		memset(&per_cpu_ptr(ns->percpu, cpu)->seen, 0,
 		       sizeof(struct ip_conntrack_stat));
-	WRITE_ONCE(ns->losing_since, 0);
-	ns->quiet_lost = ctk_losses_sum(&losses);
-	memset(&ns->watch, 0, sizeof(ns->watch));
+	xchg(&ns->losing_since, 0);
+	ns->quiet_lost = ctk_losses_sum(&l);
+	ctk_watch_restart(&ns->watch, &l);
 }
 
 /**
@@ -488,7 +535,7 @@ static void ctk_netns_epoch_end(struct ctk_netns *ns)
  * but no loss that ctk explains. Where nf_conntrack comes later it begins at
  * zero and this is not called.
  *
- * Context: process, before readers and the hook are let in.
+ * Context: process, with the hook on, before the first look.
  */
 void ctk_netns_epoch_begins(void)
 {
@@ -599,6 +646,7 @@ int ctk_netns_init(void)
 void ctk_netns_exit(void)
 {
 	unregister_pernet_subsys(&ctk_netns_ops);
+	/* The text of ctk_netns_free_rcu() goes away next. */
 	rcu_barrier();
 	xa_destroy(&ctk_netns_by_id);
 }

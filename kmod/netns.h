@@ -62,13 +62,14 @@ struct ctk_losses {
  * @window_time: jiffies_64 of each
  * @next: slot of @window that the next look writes
  * @filled: slots of @window that hold a look
- * @growth_rate: entries per second over @window
- * @loss_rate: packets lost per second between the last two looks
  * @idle: nothing in the table and nothing lost, so a look can be short
- * @lost: all packets lost, at the last look
- * @slow: of these, what no hook reports
- * @calls: verdicts that the hook counted, at the last look
- * @looked: jiffies_64 of the last look
+ * @skipped: looks that were cut short since the last full one
+ * @growth_rate: entries per second over @window
+ * @loss_rate: packets lost per second between the last two full looks
+ * @lost: all packets lost, at the last full look
+ * @other: of these, other_drops
+ * @calls: verdicts that the hook counted, at the last full look
+ * @looked: jiffies_64 of the last full look
  *
  * Under &ctk_netns.lock.
  */
@@ -78,10 +79,11 @@ struct ctk_watch_state {
 	u8 next;
 	u8 filled;
 	bool idle;
+	u8 skipped;
 	s32 growth_rate;
 	u32 loss_rate;
 	u64 lost;
-	u64 slow;
+	u64 other;
 	u64 calls;
 	u64 looked;
 };
@@ -91,25 +93,32 @@ struct ctk_watch_state {
  * @net: valid for as long as this can be found
  * @id: never 0, never used twice
  * @percpu: the hook's counters
- * @losing_since: jiffies_64 of the first loss of the present episode, 0 when
- *	nothing was lost for a while; set by cmpxchg() on a packet's path,
- *	cleared by watch.c
+ * @losing_since: CLOCK_BOOTTIME nanoseconds of the first loss of the present
+ *	episode, 0 when nothing was lost to a full table for a while; set by
+ *	cmpxchg() on a packet's path, cleared by watch.c
  * @listed: the kernel lists @net, so each pernet init has succeeded; without
  *	it net->ct.stat may dangle from an init that failed
  * @lock: all that follows; process context only, never taken by the hook
  * @kernel: the kernel's statistics, widened; by CTK_A_KERNEL_STATS_*
- * @epoch_drop: the kernel's drop when nf_conntrack was last attached to
- * @chain_base: the kernel's chaintoolong at the load of ctk
- * @epoch_table_full: table-full drops when it was last attached to
- * @epoch_other: other_drops of all earlier attachments
+ * @epoch_drop: the kernel's drop when the present epoch began
+ * @epoch_table_full: table-full drops when it began
+ * @epoch_other: other_drops of all epochs before
  * @other: the most that other_drops has been
- * @slow_loss: jiffies_64 when a look found losses that no hook reports
+ * @chain_base: the kernel's chaintoolong when ctk saw it first
+ * @insert_failed_base: likewise
+ * @slow: losses that no hook reports, as last gathered
+ * @hook_loss: jiffies_64 of the last loss that the hook reported
+ * @full_loss: when a packet was last lost to a full table
+ * @last_loss: when a packet was last lost
  * @zero: the totals at the last reset
  * @quiet_lost: all packets lost when the last episode had ended
  * @peak: most entries seen
- * @peak_time: CLOCK_BOOTTIME nanoseconds when @peak was reached
+ * @peak_time: when @peak was reached
  * @watch: rates
  * @rcu: frees it a grace period after the namespace's exit
+ *
+ * Times are CLOCK_BOOTTIME nanoseconds unless said otherwise. An epoch is the
+ * time from one attachment to nf_conntrack to its end.
  */
 struct ctk_netns {
 	struct net *net;
@@ -121,11 +130,15 @@ struct ctk_netns {
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	u64 kernel[CTK_A_KERNEL_STATS_MAX + 1];
 	u64 epoch_drop;
-	u64 chain_base;
 	u64 epoch_table_full;
 	u64 epoch_other;
 	u64 other;
-	u64 slow_loss;
+	u64 chain_base;
+	u64 insert_failed_base;
+	u64 slow;
+	u64 hook_loss;
+	u64 full_loss;
+	u64 last_loss;
 	struct ctk_losses zero;
 	u64 quiet_lost;
 	u32 peak;
@@ -186,6 +199,8 @@ struct ctk_netns_ref {
 	struct ctk_netns *ns;
 };
 
+void ctk_netns_mark_losing(struct ctk_netns *ns);
+
 static inline struct ctk_netns *ctk_netns_of(const struct net *net)
 {
 	const struct ctk_netns_ref *ref = net_generic(net, ctk_netns_id);
@@ -199,8 +214,10 @@ static inline struct ctk_netns *ctk_netns_of(const struct net *net)
  * @packet: a packet asked for room, not ctnetlink or BPF
  * @admitted: a chain was evicted, the caller gets its entry
  *
- * An episode is marked before its first loss is counted, so whoever reads a
- * loss and then no mark knows that it belongs to an episode that has ended.
+ * An episode is marked and a loss has its time before it is counted, so
+ * whoever reads a loss and then no mark knows that it belongs to an episode
+ * that has ended. It is counted here before the kernel counts it as dropped;
+ * ctk_netns_gather() reads the two the other way round.
  *
  * Context: any but NMI, under rcu_read_lock(). Takes no lock.
  */
@@ -216,17 +233,16 @@ static inline void ctk_netns_count(const struct net *net, bool packet,
 	} else if (!packet) {
 		this_cpu_inc(ns->percpu->refused_inserts);
 	} else {
-		u64 now = get_jiffies_64();
-
 		if (unlikely(!READ_ONCE(ns->losing_since)))
-			cmpxchg64(&ns->losing_since, 0, now);
+			ctk_netns_mark_losing(ns);
+		this_cpu_write(ns->percpu->last_loss, get_jiffies_64());
 		this_cpu_inc(ns->percpu->table_full_drops);
-		this_cpu_write(ns->percpu->last_loss, now);
+		smp_wmb();	/* pairs with smp_rmb() in ctk_netns_gather() */
 	}
 }
 
 void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *losses);
-u64 ctk_netns_last_loss(const struct ctk_netns *ns);
+u64 ctk_netns_hook_loss(const struct ctk_netns *ns);
 void ctk_netns_note_peak(struct ctk_netns *ns, u32 entries);
 u64 ctk_boottime_to_real(u64 ns);
 
@@ -239,14 +255,14 @@ static inline u64 ctk_losses_sum(const struct ctk_losses *l)
 	return l->table_full_drops + l->chain_too_long_drops + l->other_drops;
 }
 
-bool ctk_netns_read(struct net *net, struct net *reader,
+void ctk_netns_read(struct net *net, struct net *reader,
 		    struct ctk_netns_info *info);
 bool ctk_netns_read_next(u64 id, struct net *reader,
 			 struct ctk_netns_info *info);
 void ctk_netns_refresh(void);
 struct net *ctk_netns_get(u64 id);
 struct net *ctk_netns_get_by_inum(u32 inum);
-bool ctk_netns_reset(struct net *net);
+void ctk_netns_reset(struct net *net);
 unsigned int ctk_netns_generation(void);
 
 struct ctk_netns *ctk_netns_find(unsigned long *id);

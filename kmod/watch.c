@@ -5,9 +5,9 @@
  *
  * One work item, once a second while nf_conntrack is live, in process
  * context. It takes the lock of one namespace at a time, holds an RCU
- * read-side section no longer than that, and sleeps between; an idle
- * namespace costs it one read of its entries. It writes nothing that a
- * packet waits for.
+ * read-side section no longer than that, and may sleep between; an idle
+ * namespace costs it one read of its entries. It writes nothing that a packet
+ * waits for.
  */
 #include <linux/math64.h>
 #include <linux/ktime.h>
@@ -26,6 +26,12 @@ struct ctk_look {
 	bool calls;
 	u64 unseen;
 };
+
+/* An episode ends when nothing was lost to a full table for this long. */
+#define CTK_QUIET (10ULL * NSEC_PER_SEC)
+
+/* One look in so many at an idle namespace is a full one. */
+#define CTK_SKIPS 60
 
 static void ctk_watch_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(ctk_watch, ctk_watch_work);
@@ -54,50 +60,59 @@ static void ctk_watch_wake(struct ctk_watch_state *w, u64 now)
 	w->next = 1;
 	w->window[0] = 0;
 	w->window_time[0] = now - HZ;
-	w->looked = now - HZ;
 }
 
-/*
- * gc may have made a little room by now, so nearly full counts as full: a
- * sixteenth is what it leaves at most, as it evicts above 95 % of the limit
- * (gc_worker_can_early_drop() in nf_conntrack_core.c).
- */
-static bool ctk_nearly_full(u32 entries, u32 limit)
+static u64 ctk_calls(const struct ctk_losses *l)
 {
-	return limit && entries >= limit - limit / 16;
+	return l->table_full_drops + l->refused_inserts +
+	       l->admitted_by_eviction;
+}
+
+/**
+ * ctk_watch_restart() - begin the rates anew, from totals that are known
+ * @w: of a namespace that is locked
+ * @l: its totals
+ */
+void ctk_watch_restart(struct ctk_watch_state *w, const struct ctk_losses *l)
+{
+	*w = (struct ctk_watch_state){
+		.lost = ctk_losses_sum(l),
+		.other = l->other_drops,
+		.calls = ctk_calls(l),
+	};
 }
 
 /*
- * Losses that no hook reports are noticed here, so their time is that of the
- * look. Drops that the hook did not count, at a full table, while it counts
- * nothing at all, are what a blind hook looks like.
+ * Drops that the hook did not count, at a full table, while it counts nothing
+ * at all, are what a blind hook looks like. They are losses to a full table
+ * then, and of the present.
  */
-static void ctk_watch_losses(struct ctk_netns *ns, bool nearly_full, u64 now,
-			     struct ctk_look *look)
+static void ctk_watch_blindness(struct ctk_netns *ns,
+				const struct ctk_losses *l, bool full,
+				struct ctk_look *look)
 {
 	struct ctk_watch_state *w = &ns->watch;
-	struct ctk_losses l;
-	u64 lost, other = ns->other, msecs, calls;
+	u64 calls = ctk_calls(l);
 
-	ctk_netns_gather(ns, &l);
-	lost = ctk_losses_sum(&l);
-	calls = l.table_full_drops + l.refused_inserts +
-		l.admitted_by_eviction;
-	if (calls != w->calls)
+	if (calls != w->calls) {
 		look->calls = true;
-	else if (nearly_full)
-		look->unseen += l.other_drops - other;
+	} else if (full && l->other_drops != w->other) {
+		look->unseen += l->other_drops - w->other;
+		ns->full_loss = ns->last_loss;
+		if (!READ_ONCE(ns->losing_since))
+			ctk_netns_mark_losing(ns);
+	}
 	w->calls = calls;
+	w->other = l->other_drops;
+}
 
-	msecs = jiffies_to_msecs(now - w->looked);
+static void ctk_watch_loss_rate(struct ctk_watch_state *w, u64 lost, u64 now)
+{
+	u64 msecs = jiffies_to_msecs(now - w->looked);
+
 	w->loss_rate = w->looked && msecs ?
 		       div64_u64((lost - w->lost) * MSEC_PER_SEC, msecs) : 0;
 	w->looked = now;
-	if (l.other_drops + l.chain_too_long_drops != w->slow) {
-		w->slow = l.other_drops + l.chain_too_long_drops;
-		ns->slow_loss = now;
-		cmpxchg64(&ns->losing_since, 0, now);
-	}
 	w->lost = lost;
 }
 
@@ -107,23 +122,23 @@ static void ctk_watch_losses(struct ctk_netns *ns, bool nearly_full, u64 now,
  * yet to end, and that they can serve as the next one's zero. Clearing the
  * mark can race with a loss that still saw it: then it is put back.
  */
-static void ctk_watch_episode(struct ctk_netns *ns, u64 now)
+static void ctk_watch_episode(struct ctk_netns *ns)
 {
-	u64 since;
+	u64 since, quiet;
 
-	smp_rmb();	/* pairs with cmpxchg64() in ctk_netns_count() */
+	smp_rmb();	/* pairs with cmpxchg64() in ctk_netns_mark_losing() */
 	since = READ_ONCE(ns->losing_since);
-	if (!since) {
-		ns->quiet_lost = ns->watch.lost;
-		return;
+	if (since) {
+		quiet = ktime_get_boottime_ns() - max(since, ns->full_loss);
+		if ((s64)(quiet - CTK_QUIET) < 0)
+			return;
+		xchg(&ns->losing_since, 0);
+		if (ctk_netns_hook_loss(ns) != ns->hook_loss) {
+			WRITE_ONCE(ns->losing_since, since);
+			return;
+		}
 	}
-	if (now - ctk_netns_last_loss(ns) < CTK_QUIET)
-		return;
-	xchg(&ns->losing_since, 0);
-	if (now - ctk_netns_last_loss(ns) < CTK_QUIET)
-		WRITE_ONCE(ns->losing_since, since);
-	else
-		ns->quiet_lost = ns->watch.lost;
+	ns->quiet_lost = ns->watch.lost;
 }
 
 static void ctk_watch_netns(struct ctk_netns *ns,
@@ -134,21 +149,25 @@ static void ctk_watch_netns(struct ctk_netns *ns,
 	u32 entries = ctk_conntrack_entries(ct, ns->net);
 	u32 limit = READ_ONCE(*ct->max);
 	u64 now = get_jiffies_64();
-	bool idle;
-
-	if (!entries && READ_ONCE(w->idle) && !READ_ONCE(ns->losing_since))
-		return;
+	struct ctk_losses l;
 
 	spin_lock(&ns->lock);
+	if (w->idle && !entries && !READ_ONCE(ns->losing_since) &&
+	    ++w->skipped < CTK_SKIPS)
+		goto unlock;
 	if (w->idle)
 		ctk_watch_wake(w, now);
+	w->skipped = 0;
+
 	ctk_netns_note_peak(ns, entries);
 	ctk_watch_growth(w, entries, now);
-	ctk_watch_losses(ns, ctk_nearly_full(entries, limit), now, look);
-	ctk_watch_episode(ns, now);
-	idle = !entries && !w->growth_rate && !w->loss_rate &&
-	       !READ_ONCE(ns->losing_since);
-	WRITE_ONCE(w->idle, idle);
+	ctk_netns_gather(ns, &l);
+	ctk_watch_blindness(ns, &l, limit && entries >= limit, look);
+	ctk_watch_loss_rate(w, ctk_losses_sum(&l), now);
+	ctk_watch_episode(ns);
+	w->idle = !entries && !w->growth_rate && !w->loss_rate &&
+		  !READ_ONCE(ns->losing_since);
+unlock:
 	spin_unlock(&ns->lock);
 }
 

@@ -5,10 +5,10 @@
 #ifndef _CTK_WATCH_H
 #define _CTK_WATCH_H
 
-#include <linux/jiffies.h>
+struct ctk_losses;
+struct ctk_watch_state;
 
-/* An episode ends when nothing was lost for this long. */
-#define CTK_QUIET (10 * HZ)
+void ctk_watch_restart(struct ctk_watch_state *w, const struct ctk_losses *l);
 
 void ctk_watch_start(void);
 void ctk_watch_stop(void);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of ctkstat share: the options, the commands, what was read
+ * and where from. Data flows one way: a source fills a snapshot, verdict.c
+ * judges it, a command prints it. Nothing here is known to the module; the
+ * protocol is in linux/ctk.h.
+ */
+#ifndef CTKSTAT_H
+#define CTKSTAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "fields.h"
+
+#define NSEC_PER_SEC	1000000000ULL
+
+enum exit_code {
+	EXIT_OK,
+	EXIT_USAGE,
+	EXIT_FAILED,
+};
+
+/* The namespaces to read: the one that -N names, or all. */
+struct selector {
+	enum {
+		SELECT_ALL,
+		SELECT_OWN,
+		SELECT_PID,
+		SELECT_INUM,
+		SELECT_FD,
+	} by;
+	const char *text;
+	uint32_t number;	/* pid, inode number or file descriptor */
+};
+
+struct options {
+	bool json;
+	bool pretty;
+	bool all;
+	bool numeric;
+	bool header;
+	bool timestamp;
+	bool terminal;		/* bars, and screens that fit */
+	bool color;
+	bool redraw;		/* in place, as INTERVAL does on a terminal */
+	bool utf8;
+	double interval;	/* seconds; 0 is once */
+	unsigned long count;	/* of screens; 0 is for ever */
+	int about;		/* V or h, instead of a command */
+	const char *which;	/* as -N was given, or NULL */
+	struct selector netns;
+};
+
+/* A name of a network namespace: a file in /run/netns, or "(host)". */
+struct name {
+	uint32_t inum;
+	char *text;
+};
+
+struct names {
+	struct name *list;	/* by inum, then by text */
+	size_t n;
+};
+
+struct netns {
+	struct record r;	/* netns_fields */
+	struct record stats;	/* kernel_stats_fields */
+	const struct name *names;
+	size_t n_names;
+};
+
+#define HOOKS_MAX	8
+
+struct status {
+	struct record r;	/* status_fields */
+	struct record hooks[HOOKS_MAX];
+	size_t n_hooks;
+};
+
+struct source;
+
+/* All that was read for one screen, at one moment. */
+struct snapshot {
+	const struct source *source;
+	uint64_t now;		/* nanoseconds since the epoch */
+	uint32_t own;		/* inode number of the reader's namespace */
+	struct status status;
+	struct netns *netns;
+	size_t n_netns;
+	size_t refused;		/* namespaces known, but not ours to enter */
+	bool own_only;		/* the others were not ours to see */
+	bool torn;		/* namespaces came and went while it was read */
+	struct names names;
+};
+
+/*
+ * Where the data come from. Each function returns 0, or -1 after fail();
+ * probe() returns 1 if this source can be used here and 0 if it cannot.
+ */
+struct source {
+	const char *name;
+	int (*probe)(void);
+	int (*read_status)(struct snapshot *s);
+	int (*read_netns)(struct snapshot *s, const struct selector *which);
+	/* Clears what is in @s, one by one; absent where nothing can be. */
+	int (*reset)(struct snapshot *s);
+};
+
+extern const struct source source_module;
+extern const struct source source_proc;
+
+int snapshot_read_status(struct snapshot *s);
+int snapshot_read(struct snapshot *s, const struct options *o);
+struct netns *snapshot_add(struct snapshot *s);
+void snapshot_free(struct snapshot *s);
+
+enum level {
+	LEVEL_OK,
+	LEVEL_WARNING,
+	LEVEL_FULL,
+	LEVEL_UNKNOWN,
+};
+
+#define VERDICT_LINES	6
+
+struct verdict {
+	enum level level;
+	char line[256];			/* without the word for the level */
+	char more[VERDICT_LINES][320];
+	size_t n_more;
+};
+
+/* @width: columns that the first line may take, the level included. */
+void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width);
+const char *level_word(enum level level);
+const char *level_name(enum level level);
+
+/* Of one namespace, the worst last. */
+enum state {
+	STATE_FINE,
+	STATE_HIGH,
+	STATE_LOST_RECENTLY,
+	STATE_OTHER_LOSS,
+	STATE_CHAINS,
+	STATE_FULL,
+	STATE_LOSING,
+};
+
+/* The namespace to name, and how many more are in the same state. */
+struct worst {
+	const struct netns *netns;
+	enum state state;
+	size_t others;
+};
+
+/* words.c */
+void say_worst(struct verdict *v, const struct snapshot *s,
+	       const struct worst *w, size_t width);
+void say_blind(struct verdict *v, const struct snapshot *s,
+	       enum state state);
+
+/* A namespace below this, in millionths, that lost nothing can be folded. */
+#define FILL_FOLDED	200000U
+#define FILL_WARNING	800000U
+#define FILL_FULL	1000000U
+
+/* A command is one file and one line in main.c. run() is one screen. */
+struct command {
+	const char *name;
+	const char *summary;
+	bool repeats;		/* takes INTERVAL and COUNT */
+	int (*run)(const struct options *o);
+};
+
+extern const struct command command_screen;
+extern const struct command command_status;
+extern const struct command command_reset;
+
+/* names.c */
+#define NAMES_DIR	"/run/netns"
+#define NAME_HOST	"(host)"
+
+void names_load(struct names *names);
+void names_free(struct names *names);
+const struct name *names_find(const struct names *names, uint32_t inum,
+			      size_t *n);
+void netns_label(char *buf, size_t size, const struct netns *n, size_t width);
+uint32_t own_netns(void);
+uint64_t nsfs_device(void);
+
+/* options.c */
+void detect_terminal(struct options *o);
+int parse_options(struct options *o, int argc, char **argv);
+int parse_interval(double *interval, const char *text);
+int parse_count(unsigned long *count, const char *text);
+
+/* selector.c */
+int selector_parse(struct selector *sel, const char *text);
+
+/* output.c */
+int put_text(const struct options *o, const char *text);
+int put_json(const struct options *o, json_t *json);
+int flush_output(void);
+#define COLUMNS	80
+
+void put_wrapped(FILE *out, const char *indent, const char *text);
+size_t screen_rows(void);
+
+/* json.c */
+json_t *json_record(const struct record *r, const struct field *fields);
+void json_add(json_t *object, const struct record *r, const struct field *f);
+json_t *json_netns(const struct netns *n);
+json_t *json_time(uint64_t ns);
+
+/* fail.c */
+int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *failure(void);
+
+#endif /* CTKSTAT_H */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The tables that say what each attribute is called, how it comes over
+ * netlink and how it is shown. Parsing, JSON and text are all driven by them,
+ * so that a new counter is one line in fields.c and no form can drift from
+ * another.
+ */
+#ifndef FIELDS_H
+#define FIELDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum field_type {
+	TYPE_U8,
+	TYPE_U32,
+	TYPE_S32,
+	TYPE_U64,
+	TYPE_STRING,
+};
+
+enum field_unit {
+	UNIT_NUMBER,
+	UNIT_BYTES,
+	UNIT_SECONDS,
+	UNIT_MILLIONTHS,
+	UNIT_TIME,	/* nanoseconds since the epoch */
+	UNIT_FLAG,
+	UNIT_ENUM,
+	UNIT_ERRNO,
+	UNIT_TEXT,
+};
+
+#define RECORD_VALUES	32
+
+/* The attributes of one object, by attribute number; absent is unknown. */
+struct record {
+	uint32_t present;
+	uint64_t value[RECORD_VALUES];	/* signed ones sign-extended */
+	char text[64];			/* of the only string it can have */
+};
+
+static inline bool has(const struct record *r, unsigned int attr)
+{
+	return r->present & (UINT32_C(1) << attr);
+}
+
+/* 0 where absent: for sums and comparisons, never for printing. */
+static inline uint64_t get(const struct record *r, unsigned int attr)
+{
+	return r->value[attr];
+}
+
+static inline void set(struct record *r, unsigned int attr, uint64_t value)
+{
+	r->present |= UINT32_C(1) << attr;
+	r->value[attr] = value;
+}
+
+struct field {
+	uint16_t attr;			/* 0 ends a table */
+	uint8_t type;
+	uint8_t unit;
+	const char *name;		/* as in ctk.yaml, with _ for - */
+	const char *const *words;	/* of an enum, ended by NULL */
+	bool summary;			/* of status, also in ctkstat -j */
+
+	/* The column on the first screen; a field without title has none. */
+	const char *title;
+	int width;
+	void (*format)(char *buf, size_t size, const struct record *r,
+		       const struct field *f, uint64_t now);
+};
+
+extern const struct field netns_fields[];
+extern const struct field kernel_stats_fields[];
+extern const struct field status_fields[];
+extern const struct field hook_fields[];
+
+const struct field *field_of(const struct field *fields, unsigned int attr);
+const char *field_word(const struct field *f, const struct record *r);
+void format_field(char *buf, size_t size, const struct record *r,
+		  const struct field *f, uint64_t now);
+
+/* format.c */
+void format_count(char *buf, size_t size, uint64_t n, int width);
+void format_duration(char *buf, size_t size, uint64_t seconds);
+void format_age(char *buf, size_t size, uint64_t then, uint64_t now);
+void format_clock(char *buf, size_t size, uint64_t then, uint64_t now);
+void format_day(char *buf, size_t size, uint64_t then, uint64_t now);
+void format_date(char *buf, size_t size, uint64_t then);
+void format_iso(char *buf, size_t size, uint64_t then);
+void shorten(char *buf, size_t size, const char *text, size_t width);
+
+#endif /* FIELDS_H */

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The command line's options, numbers and defaults. What a command makes of
+ * them is its own affair.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctkstat.h"
+
+static const struct option long_options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "pretty", no_argument, NULL, 'p' },
+	{ "all", no_argument, NULL, 'a' },
+	{ "netns", required_argument, NULL, 'N' },
+	{ "numeric", no_argument, NULL, 'n' },
+	{ "no-header", no_argument, NULL, 'H' },
+	{ "timestamp", no_argument, NULL, 't' },
+	{ "color", optional_argument, NULL, 'c' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+static int parse_color(struct options *o, const char *when)
+{
+	if (!when || !strcmp(when, "always"))
+		o->color = true;
+	else if (!strcmp(when, "never"))
+		o->color = false;
+	else if (strcmp(when, "auto"))
+		return fail("--color is auto, always or never, not '%s'",
+			    when);
+	return 0;
+}
+
+void detect_terminal(struct options *o)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	bool dumb = !term || !strcmp(term, "dumb");
+
+	/* The character set alone: dates and numbers stay plain. */
+	setlocale(LC_CTYPE, "");
+	o->utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	o->terminal = isatty(STDOUT_FILENO);
+	o->color = o->terminal && !dumb && !(no_color && *no_color);
+	o->redraw = o->terminal && !dumb;
+}
+
+static int bad_option(int c, char *const argv[])
+{
+	const char *given = argv[optind - 1];
+
+	if (c == ':')
+		return fail("option '%s' needs an argument", given);
+	if (optopt >= '0' && optopt <= '9')
+		return fail("'-%c...': INTERVAL and COUNT are above 0",
+			    optopt);
+	if (!optopt || !strncmp(given, "--", 2))
+		return fail("unknown option '%s'", given);
+	return fail("unknown option '-%c'", optopt);
+}
+
+static int parse_option(struct options *o, int c, char *const argv[])
+{
+	switch (c) {
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'p':
+		o->pretty = true;
+		return 0;
+	case 'a':
+		o->all = true;
+		return 0;
+	case 'N':
+		o->which = optarg;
+		return 0;
+	case 'n':
+		o->numeric = true;
+		return 0;
+	case 'H':
+		o->header = false;
+		return 0;
+	case 't':
+		o->timestamp = true;
+		return 0;
+	case 'c':
+		return parse_color(o, optarg);
+	case 'V':
+	case 'h':
+		o->about = c;
+		return 0;
+	default:
+		return bad_option(c, argv);
+	}
+}
+
+/* All are read before the first error is told, since -j says how. */
+int parse_options(struct options *o, int argc, char **argv)
+{
+	int c, error = 0;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":jpaN:nHtc::Vh", long_options,
+				NULL)) >= 0)
+		if (error)
+			o->json |= c == 'j';
+		else
+			error = parse_option(o, c, argv);
+	if (error || o->about)
+		return error;
+	if (o->pretty && !o->json)
+		return fail("-p makes JSON pretty: it needs -j");
+	if (o->all && o->which)
+		return fail("-a and -N exclude each other");
+	return 0;
+}
+
+#define INTERVAL_MAX	86400.0
+
+int parse_interval(double *interval, const char *text)
+{
+	char *end;
+
+	/* Digits and a point: no hex, no exponent, no sign, no nan. */
+	*interval = strtod(text, &end);
+	if (!*text || *end || text[strspn(text, "0123456789.")])
+		return fail("'%s' is not an INTERVAL: seconds, such as 1 or 0.5",
+			    text);
+	if (*interval < 0.01 || *interval > INTERVAL_MAX)
+		return fail("INTERVAL is from 0.01 to %.0f seconds, not '%s'",
+			    INTERVAL_MAX, text);
+	return 0;
+}
+
+int parse_count(unsigned long *count, const char *text)
+{
+	errno = 0;
+	*count = strtoul(text, NULL, 10);
+	if (!*text || text[strspn(text, "0123456789")])
+		return fail("'%s' is not a COUNT: a whole number above 0",
+			    text);
+	if (errno || !*count)
+		return fail("COUNT is a number above 0, not '%s'", text);
+	return 0;
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The way out: a whole screen or JSON object at a time, with every error of
+ * writing noticed. Knows the terminal, not what is written.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ctkstat.h"
+
+int flush_output(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	/* A reader that has seen enough, as head(1), needs no message. */
+	if (errno == EPIPE)
+		return fail("%s", "");
+	return fail("cannot write: %s", strerror(errno));
+}
+
+/*
+ * Over the screen before it. A line is cleared before it is written: behind
+ * its last column the cursor would still be on it.
+ */
+static void put_over(const char *text)
+{
+	fputs("\033[H", stdout);
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		fputs("\033[2K", stdout);
+		fwrite(text, 1, len, stdout);
+		if (text[len])
+			fputc('\n', stdout);
+		text += len + !!text[len];
+	}
+	fputs("\033[J", stdout);
+}
+
+int put_text(const struct options *o, const char *text)
+{
+	if (o->redraw)
+		put_over(text);
+	else
+		fputs(text, stdout);
+	return flush_output();
+}
+
+int put_json(const struct options *o, json_t *json)
+{
+	/* fill has six places, and is less than 1000 in any sane table. */
+	size_t flags = JSON_REAL_PRECISION(9) |
+		       (o->pretty ? JSON_INDENT(2) : JSON_COMPACT);
+	char *text = json_dumps(json, flags);
+
+	json_decref(json);
+	if (!text)
+		return fail("no memory for the JSON text");
+	fputs(text, stdout);
+	fputc('\n', stdout);
+	free(text);
+	return flush_output();
+}
+
+/* Breaks at spaces; lines after the first are indented by two more. */
+void put_wrapped(FILE *out, const char *indent, const char *text)
+{
+	size_t column = strlen(indent);
+
+	fputs(indent, out);
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (column + word > COLUMNS && column > strlen(indent) + 2) {
+			fprintf(out, "\n%s  ", indent);
+			column = strlen(indent) + 2;
+		}
+		fwrite(text, 1, word, out);
+		column += word;
+		text += word;
+		if (*text == ' ' && column < COLUMNS) {
+			/* No space at the end of a line. */
+			if (column + 1 + strcspn(text + 1, " ") <= COLUMNS)
+				fputc(' ', out);
+			column++;
+		}
+		text += *text == ' ';
+	}
+	fputc('\n', out);
+}
+
+size_t screen_rows(void)
+{
+	struct winsize ws;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || !ws.ws_row)
+		return 24;
+	return ws.ws_row;
+}

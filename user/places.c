@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where namespaces can be entered: names lead to some, processes to others.
+ * Finds them, and enters none.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ctkstat.h"
+#include "places.h"
+
+static int add_place(struct places *p, const char *path, uint32_t inum)
+{
+	struct place *list = p->list;
+
+	/* Doubled at 1, 2, 4, ... as in snapshot_add(). */
+	if (!(p->n & (p->n - 1))) {
+		list = reallocarray(list, p->n ? 2 * p->n : 1, sizeof(*list));
+		if (!list)
+			return fail("no memory for %zu namespaces", p->n);
+		p->list = list;
+	}
+	list[p->n].inum = inum;
+	list[p->n].path = strdup(path);
+	if (!list[p->n].path)
+		return fail("no memory for %zu namespaces", p->n);
+	p->n++;
+	return 0;
+}
+
+static int add_names(struct places *p, const struct snapshot *s)
+{
+	const struct names *names = &s->names;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < names->n; i++) {
+		/* A process leads to the host's, if any may. */
+		if (!strcmp(names->list[i].text, NAME_HOST))
+			continue;
+		snprintf(path, sizeof(path), NAMES_DIR "/%s",
+			 names->list[i].text);
+		if (add_place(p, path, names->list[i].inum))
+			return -1;
+	}
+	return 0;
+}
+
+/* Containers have processes, but seldom a name in /run/netns. */
+static int add_processes(struct places *p)
+{
+	const struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	char path[PATH_MAX];
+	struct stat st;
+	int error = 0;
+
+	while (proc && !error && (entry = readdir(proc))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
+		if (!stat(path, &st))
+			error = add_place(p, path, (uint32_t)st.st_ino);
+		else if (errno == EACCES)
+			p->hidden = true;
+	}
+	if (proc)
+		closedir(proc);
+	return error;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->inum != y->inum)
+		return x->inum < y->inum ? -1 : 1;
+	/* A name in /run outlives a process in /proc. */
+	return strcmp(y->path, x->path);
+}
+
+/* Each namespace once; the own one first, where the thread begins. */
+static void tidy(struct places *p, uint32_t first)
+{
+	size_t kept = 0;
+
+	if (p->n)
+		qsort(p->list, p->n, sizeof(*p->list), compare);
+	for (size_t i = 0; i < p->n; i++) {
+		if (kept && p->list[kept - 1].inum == p->list[i].inum)
+			free(p->list[i].path);
+		else
+			p->list[kept++] = p->list[i];
+	}
+	p->n = kept;
+	for (size_t i = 0; i < p->n; i++) {
+		struct place own = p->list[i];
+
+		if (own.inum == first) {
+			p->list[i] = p->list[0];
+			p->list[0] = own;
+		}
+	}
+}
+
+static void keep_only(struct places *p, uint32_t inum)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->list[i].inum == inum)
+			p->list[kept++] = p->list[i];
+		else
+			free(p->list[i].path);
+	}
+	p->n = kept;
+}
+
+static int add_file(struct places *p, const char *path, const char *text)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return fail("cannot find the namespace %s: %s", text,
+			    strerror(errno));
+	return add_place(p, path, (uint32_t)st.st_ino);
+}
+
+static int add_places(struct places *p, const struct snapshot *s,
+		      const struct selector *which)
+{
+	char path[64];
+
+	switch (which->by) {
+	case SELECT_PID:
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", which->number);
+		return add_file(p, path, which->text);
+	case SELECT_FD:
+		snprintf(path, sizeof(path), "/proc/self/fd/%u",
+			 which->number);
+		return add_file(p, path, which->text);
+	case SELECT_OWN:
+		return add_file(p, "/proc/self/ns/net", "of this process");
+	default:
+		break;
+	}
+	if (add_file(p, "/proc/self/ns/net", "of this process") ||
+	    add_names(p, s) || add_processes(p))
+		return -1;
+	if (which->by == SELECT_INUM)
+		keep_only(p, which->number);
+	return 0;
+}
+
+/* Each namespace that @which asks for, once; the caller frees them. */
+int places_find(struct places *p, const struct snapshot *s,
+		const struct selector *which)
+{
+	if (add_places(p, s, which))
+		return -1;
+	tidy(p, s->own);
+	return 0;
+}
+
+void places_free(struct places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->list[i].path);
+	free(p->list);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The first screen, ctkstat without a command: the verdict, a line for each
+ * namespace that matters, fullest first, what was lost elsewhere, and how far
+ * the source can be trusted. What it says of a namespace is in fields.c, what
+ * it makes of it in verdict.c.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/ctk.h>
+
+#include "ctkstat.h"
+
+#define NAME_WIDTH	18
+#define BAR_WIDTH	6
+
+/* Lines of a redrawn screen that are not rows of the table. */
+#define OTHER_LINES	12
+
+#define RED		"\033[1;31m"
+#define YELLOW		"\033[33m"
+#define GREEN		"\033[32m"
+#define PLAIN		"\033[0m"
+
+static const char *level_color(enum level level)
+{
+	static const char *const colors[] = {
+		[LEVEL_OK] = GREEN,
+		[LEVEL_WARNING] = YELLOW,
+		[LEVEL_FULL] = RED,
+		[LEVEL_UNKNOWN] = YELLOW,
+	};
+
+	return colors[level];
+}
+
+static void put_verdict(FILE *out, const struct options *o,
+			const struct snapshot *s)
+{
+	char date[32] = "", text[sizeof(((struct verdict *)0)->line) + 64];
+	const char *gap = "";
+	size_t width = COLUMNS;
+	struct verdict v;
+
+	if (o->timestamp) {
+		format_date(date, sizeof(date), s->now);
+		gap = "  ";
+		width -= strlen(date) + strlen(gap);
+	}
+	verdict_reach(&v, s, width);
+	snprintf(text, sizeof(text), "%s%s%s  %s", date, gap,
+		 level_word(v.level), v.line);
+	if (o->color)
+		fputs(level_color(v.level), out);
+	put_wrapped(out, "", text);
+	if (o->color)
+		fputs(PLAIN, out);
+	for (size_t i = 0; i < v.n_more; i++)
+		put_wrapped(out, "  ", v.more[i]);
+}
+
+/* Eighths of a column where the terminal has them. */
+static void put_bar(FILE *out, const struct options *o, uint64_t fill)
+{
+	static const char *const eighths[] = {
+		" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"
+	};
+	uint64_t left = fill * BAR_WIDTH * 8 / FILL_FULL;
+
+	for (int i = 0; i < BAR_WIDTH; i++) {
+		uint64_t part = left > 8 ? 8 : left;
+
+		if (o->utf8)
+			fputs(eighths[part], out);
+		else
+			fputc(part > 3 ? '#' : ' ', out);
+		left -= part;
+	}
+}
+
+static void put_header(FILE *out, const struct options *o)
+{
+	const struct field *f;
+
+	fprintf(out, "%-*s", NAME_WIDTH, "NAMESPACE");
+	for (f = netns_fields; f->attr; f++) {
+		if (!f->title)
+			continue;
+		fprintf(out, " %*s", f->width, f->title);
+		if (f->attr == CTK_A_NETNS_FILL && o->terminal)
+			fprintf(out, " %*s", BAR_WIDTH, "");
+	}
+	fputc('\n', out);
+}
+
+static const char *row_color(const struct record *r)
+{
+	uint64_t fill = get(r, CTK_A_NETNS_FILL);
+
+	if (fill >= FILL_FULL || get(r, CTK_A_NETNS_LOSS_RATE))
+		return RED;
+	return fill >= FILL_WARNING ? YELLOW : "";
+}
+
+static void put_row(FILE *out, const struct options *o,
+		    const struct snapshot *s, const struct netns *n)
+{
+	const struct field *f;
+	char cell[64];
+
+	netns_label(cell, sizeof(cell), n, NAME_WIDTH);
+	fprintf(out, "%s%-*s", o->color ? row_color(&n->r) : "", NAME_WIDTH,
+		cell);
+	for (f = netns_fields; f->attr; f++) {
+		if (!f->title)
+			continue;
+		if (has(&n->r, f->attr))
+			f->format(cell, sizeof(cell), &n->r, f, s->now);
+		else
+			snprintf(cell, sizeof(cell), "-");
+		fprintf(out, " %*s", f->width, cell);
+		if (f->attr == CTK_A_NETNS_FILL && o->terminal) {
+			fputc(' ', out);
+			put_bar(out, o, get(&n->r, f->attr));
+		}
+	}
+	fprintf(out, "%s\n", o->color ? PLAIN : "");
+}
+
+/* Neither full to speak of nor with a loss; the first and the own stay. */
+static bool foldable(const struct snapshot *s, size_t i)
+{
+	const struct record *r = &s->netns[i].r;
+
+	return i && get(r, CTK_A_NETNS_NETNS_INUM) != s->own &&
+	       get(r, CTK_A_NETNS_FILL) < FILL_FOLDED &&
+	       !get(r, CTK_A_NETNS_LOST);
+}
+
+static size_t row_limit(const struct options *o)
+{
+	size_t rows;
+
+	if (!o->redraw)
+		return SIZE_MAX;
+	rows = screen_rows();
+	return rows > OTHER_LINES ? rows - OTHER_LINES : 1;
+}
+
+static void put_table(FILE *out, const struct options *o,
+		      const struct snapshot *s)
+{
+	size_t rows = 0, folded = 0, beyond = 0, limit = row_limit(o);
+
+	if (o->header)
+		put_header(out, o);
+	for (size_t i = 0; i < s->n_netns; i++) {
+		if (!o->all && foldable(s, i)) {
+			folded++;
+		} else if (rows == limit) {
+			beyond++;
+		} else {
+			put_row(out, o, s, &s->netns[i]);
+			rows++;
+		}
+	}
+	if (beyond)
+		fprintf(out, "%zu more do not fit this terminal\n", beyond);
+	if (folded)
+		fprintf(out,
+			"%zu more below %u%%, none lost a packet (-a lists them)\n",
+			folded, FILL_FOLDED / 10000);
+}
+
+/* The sum over all namespaces, 0 as long as nothing is known to be lost. */
+static uint64_t sum(const struct snapshot *s, unsigned int attr, bool stats)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < s->n_netns; i++)
+		total += get(stats ? &s->netns[i].stats : &s->netns[i].r,
+			     attr);
+	return total;
+}
+
+static bool has_any(const struct snapshot *s, unsigned int attr)
+{
+	for (size_t i = 0; i < s->n_netns; i++)
+		if (has(&s->netns[i].r, attr))
+			return true;
+	return false;
+}
+
+/* What other tools would be asked for; some only where there is some. */
+static void put_elsewhere(FILE *out, const struct snapshot *s)
+{
+	uint64_t other = sum(s, CTK_A_NETNS_OTHER_DROPS, false);
+	uint64_t refused = sum(s, CTK_A_NETNS_REFUSED_INSERTS, false);
+	char chains[24] = "-", others[48] = "", inserts[48] = "", text[256];
+
+	if (has_any(s, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS))
+		snprintf(chains, sizeof(chains), "%" PRIu64,
+			 sum(s, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS, false));
+	if (other)
+		snprintf(others, sizeof(others), ", other-drops %" PRIu64,
+			 other);
+	if (refused)
+		snprintf(inserts, sizeof(inserts),
+			 ", refused-inserts %" PRIu64, refused);
+	snprintf(text, sizeof(text),
+		 "elsewhere: chain-too-long %s, insert-failed %" PRIu64
+		 ", invalid %" PRIu64 "%s%s", chains,
+		 sum(s, CTK_A_KERNEL_STATS_INSERT_FAILED, true),
+		 sum(s, CTK_A_KERNEL_STATS_INVALID, true), others, inserts);
+	put_wrapped(out, "", text);
+}
+
+/* module, exact (missed 0) */
+static void describe_module(char *buf, size_t size, const struct record *r)
+{
+	uint64_t missed = get(r, CTK_A_STATUS_MISSED);
+
+	if (!has(r, CTK_A_STATUS_HOOK))
+		snprintf(buf, size, "module, detached");
+	else if (get(r, CTK_A_STATUS_HOOK) == CTK_HOOK_BLIND)
+		snprintf(buf, size,
+			 "module, hook blind: losses are in other-drops");
+	else if (get(r, CTK_A_STATUS_HOOK) == CTK_HOOK_KRETPROBE)
+		snprintf(buf, size, "module, kretprobe, missed %" PRIu64,
+			 missed);
+	else
+		snprintf(buf, size, "module, exact (missed %" PRIu64 ")",
+			 missed);
+}
+
+static void put_source(FILE *out, const struct snapshot *s)
+{
+	const struct record *r = &s->status.r;
+	char how[192], limit[48] = "", buckets[48] = "", text[512];
+
+	if (s->source == &source_proc)
+		snprintf(how, sizeof(how),
+			 "/proc (ctk.ko not loaded): no table-full split, no peak, no growth, no loss times; losses are the kernel's drop counters");
+	else
+		describe_module(how, sizeof(how), r);
+	if (has(r, CTK_A_STATUS_LIMIT))
+		snprintf(limit, sizeof(limit), "; limit %" PRIu64,
+			 get(r, CTK_A_STATUS_LIMIT));
+	if (has(r, CTK_A_STATUS_BUCKETS))
+		snprintf(buckets, sizeof(buckets), "; buckets %" PRIu64,
+			 get(r, CTK_A_STATUS_BUCKETS));
+	snprintf(text, sizeof(text), "source: %s%s%s", how, limit, buckets);
+	put_wrapped(out, "", text);
+}
+
+static void put_unseen(FILE *out, const struct snapshot *s)
+{
+	char text[160];
+
+	if (s->own_only)
+		put_wrapped(out, "",
+			    "only this namespace is shown: the others need root in the initial namespace");
+	else if (s->refused) {
+		snprintf(text, sizeof(text),
+			 "%zu more could not be entered: that needs root in the initial namespace",
+			 s->refused);
+		put_wrapped(out, "", text);
+	}
+	if (s->torn)
+		put_wrapped(out, "",
+			    "namespaces came and went meanwhile: some may be missing");
+}
+
+static int put_screen(const struct options *o, const struct snapshot *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int error;
+
+	if (!out)
+		return fail("no memory for the screen");
+	put_verdict(out, o, s);
+	/* Without conntrack /proc knows nothing that could be tabled. */
+	if (has_any(s, CTK_A_NETNS_LOST)) {
+		fputc('\n', out);
+		put_table(out, o, s);
+		put_elsewhere(out, s);
+	}
+	put_source(out, s);
+	put_unseen(out, s);
+	if (fclose(out)) {
+		free(text);
+		return fail("no memory for the screen");
+	}
+	error = put_text(o, text);
+	free(text);
+	return error;
+}
+
+static json_t *screen_json(const struct options *o, const struct snapshot *s)
+{
+	json_t *top = json_object(), *list = json_array();
+	const struct field *f;
+	struct verdict v;
+
+	for (f = status_fields; f->attr; f++)
+		if (f->summary)
+			json_add(top, &s->status.r, f);
+	verdict_reach(&v, s, COLUMNS);
+	if (o->timestamp)
+		json_object_set_new(top, "time", json_time(s->now));
+	json_object_set_new(top, "source", json_string(s->source->name));
+	json_object_set_new(top, "verdict", json_string(level_name(v.level)));
+	for (size_t i = 0; i < s->n_netns; i++)
+		json_array_append_new(list, json_netns(&s->netns[i]));
+	json_object_set_new(top, "netns", list);
+	return top;
+}
+
+static int screen_run(const struct options *o)
+{
+	struct snapshot s;
+	int error = snapshot_read(&s, o);
+
+	if (!error && o->json)
+		error = put_json(o, screen_json(o, &s));
+	else if (!error)
+		error = put_screen(o, &s);
+	snapshot_free(&s);
+	return error;
+}
+
+const struct command command_screen = {
+	.name = "",
+	.summary = "which table is full, who loses, since when",
+	.repeats = true,
+	.run = screen_run,
+};

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module ctk as a source: its generic netlink family, as ctk.yaml and
+ * linux/ctk.h describe it. Attributes that this tool does not know are left
+ * alone and those that are absent stay unknown; one of the wrong length is an
+ * error, since a number that is not the module's is worse than none.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+#include <linux/ctk.h>
+#include <linux/genetlink.h>
+
+#include "ctkstat.h"
+#include "genl.h"
+#include "version.h"
+
+/* Namespaces that come and go tear a dump; so many times it is read anew. */
+#define DUMP_TRIES	8
+
+/* PROC_USER_INIT_INO: the initial user namespace, on every kernel. */
+#define INIT_USERNS	0xEFFFFFFDU
+
+static struct genl genl;
+
+/* What the module calls itself, for a message about two that do not match. */
+static void module_version(char *buf, size_t size)
+{
+	FILE *file = fopen("/sys/module/ctk/version", "re");
+
+	snprintf(buf, size, "unknown");
+	if (!file)
+		return;
+	if (fgets(buf, (int)size, file))
+		buf[strcspn(buf, "\n")] = '\0';
+	fclose(file);
+}
+
+static int module_probe(void)
+{
+	char version[64];
+	int found;
+
+	if (!genl.nl && genl_open(&genl))
+		return -1;
+	found = genl_find(&genl, CTK_FAMILY_NAME);
+	if (found <= 0 || genl.version == CTK_FAMILY_VERSION)
+		return found;
+	module_version(version, sizeof(version));
+	return fail("the loaded module ctk (release %s) speaks version %u of its protocol, ctkstat %s speaks version %u: install both from one release, then reload the module (rmmod ctk; modprobe ctk)",
+		    version, genl.version, CTK_VERSION, CTK_FAMILY_VERSION);
+}
+
+static int bad_length(const struct nlattr *attr, const char *name)
+{
+	return fail("the module ctk sent %u bytes for %s: it and this ctkstat do not match, install both from one release",
+		    mnl_attr_get_payload_len(attr), name);
+}
+
+static int parse_string(const struct nlattr *attr, const struct field *f,
+			struct record *r)
+{
+	size_t len = mnl_attr_get_payload_len(attr);
+
+	len = strnlen(mnl_attr_get_payload(attr), len);
+	if (len >= sizeof(r->text))
+		len = sizeof(r->text) - 1;
+	memcpy(r->text, mnl_attr_get_payload(attr), len);
+	r->text[len] = '\0';
+	set(r, f->attr, 0);
+	return 0;
+}
+
+static int parse_value(const struct nlattr *attr, const struct field *f,
+		       struct record *r)
+{
+	static const size_t lengths[] = {
+		[TYPE_U8] = sizeof(uint8_t),
+		[TYPE_U32] = sizeof(uint32_t),
+		[TYPE_S32] = sizeof(int32_t),
+		[TYPE_U64] = sizeof(uint64_t),
+	};
+
+	if (f->type == TYPE_STRING)
+		return parse_string(attr, f, r);
+	if (mnl_attr_get_payload_len(attr) != lengths[f->type])
+		return bad_length(attr, f->name);
+	switch ((enum field_type)f->type) {
+	case TYPE_U8:
+		set(r, f->attr, mnl_attr_get_u8(attr));
+		break;
+	case TYPE_U32:
+		set(r, f->attr, mnl_attr_get_u32(attr));
+		break;
+	case TYPE_S32:
+		set(r, f->attr,
+		    (uint64_t)(int64_t)(int32_t)mnl_attr_get_u32(attr));
+		break;
+	default:
+		set(r, f->attr, mnl_attr_get_u64(attr));
+		break;
+	}
+	return 0;
+}
+
+static int parse_attr(const struct nlattr *attr, const struct field *fields,
+		      struct record *r)
+{
+	const struct field *f = field_of(fields, mnl_attr_get_type(attr));
+
+	return f ? parse_value(attr, f, r) : 0;
+}
+
+static int parse_nest(const struct nlattr *nest, const struct field *fields,
+		      struct record *r)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest)
+		if (parse_attr(attr, fields, r))
+			return -1;
+	return 0;
+}
+
+static int parse_hook(const struct nlattr *nest, struct status *status)
+{
+	if (status->n_hooks == HOOKS_MAX)
+		return 0;
+	return parse_nest(nest, hook_fields,
+			  &status->hooks[status->n_hooks++]);
+}
+
+static int parse_status(const struct nlmsghdr *nlh, void *data)
+{
+	struct status *status = data;
+	const struct nlattr *attr;
+	int error;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == CTK_A_STATUS_HOOKS)
+			error = parse_hook(attr, status);
+		else
+			error = parse_attr(attr, status_fields, &status->r);
+		if (error)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_netns(const struct nlmsghdr *nlh, void *data)
+{
+	struct netns *netns = snapshot_add(data);
+	const struct nlattr *attr;
+	int error;
+
+	if (!netns)
+		return -1;
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == CTK_A_NETNS_KERNEL_STATS)
+			error = parse_nest(attr, kernel_stats_fields,
+					   &netns->stats);
+		else
+			error = parse_attr(attr, netns_fields, &netns->r);
+		if (error)
+			return -1;
+	}
+	return 0;
+}
+
+static const char *request_attr_name(int attr)
+{
+	const struct field *f;
+
+	if (attr == CTK_A_NETNS_NETNS_FD)
+		return "netns_fd";
+	if (attr == CTK_A_NETNS_NETNS_PID)
+		return "netns_pid";
+	f = field_of(netns_fields, (unsigned int)attr);
+	return f ? f->name : "unknown";
+}
+
+/* @what failed, in the kernel's words where it had some, and what to do. */
+static int refused(const char *what, int error)
+{
+	bool forbidden = error == -EPERM || error == -EACCES;
+	char where[96] = "";
+
+	if (error == -ECANCELED)
+		return -1;	/* said already */
+	if (genl.attr)
+		snprintf(where, sizeof(where), " (attribute %s, offset %u)",
+			 request_attr_name(genl.attr), genl.offset);
+	else if (genl.offset)
+		snprintf(where, sizeof(where), " (offset %u)", genl.offset);
+	return fail("cannot %s: %s%s%s%s%s", what, strerror(-error),
+		    genl.message[0] ? ": " : "", genl.message, where,
+		    forbidden ? "; try as root in the initial namespace" : "");
+}
+
+static int module_read_status(struct snapshot *s)
+{
+	char buf[GENL_REQUEST_SIZE];
+	int error;
+
+	error = genl_talk(&genl,
+			  genl_request(&genl, buf, CTK_CMD_STATUS_GET, 0),
+			  parse_status, &s->status);
+	return error ? refused("read the status of ctk", error) : 0;
+}
+
+/* The rule of the module, see ctk.yaml: who sees more than its own. */
+static bool sees_all(const struct snapshot *s)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	struct stat user, host;
+
+	/* The C library leaves this call to libcap. */
+	if (syscall(SYS_capget, &header, data) ||
+	    !(data[0].effective & (1U << CAP_NET_ADMIN)))
+		return false;
+	if (!stat("/proc/self/ns/user", &user) && user.st_ino != INIT_USERNS)
+		return false;
+	return stat("/proc/1/ns/net", &host) || host.st_ino == s->own;
+}
+
+static int read_all(struct snapshot *s)
+{
+	char buf[GENL_REQUEST_SIZE];
+	int error = GENL_TORN;
+
+	for (int i = 0; i < DUMP_TRIES && error == GENL_TORN; i++) {
+		s->n_netns = 0;
+		error = genl_talk(&genl,
+				  genl_request(&genl, buf, CTK_CMD_NETNS_GET,
+					       NLM_F_DUMP),
+				  parse_netns, s);
+	}
+	if (error < 0)
+		return refused("read the namespaces", error);
+	s->torn = error == GENL_TORN;
+	s->own_only = s->n_netns <= 1 && !sees_all(s);
+	return 0;
+}
+
+static void put_selector(struct nlmsghdr *nlh, const struct selector *which)
+{
+	switch (which->by) {
+	case SELECT_PID:
+		mnl_attr_put_u32(nlh, CTK_A_NETNS_NETNS_PID, which->number);
+		break;
+	case SELECT_INUM:
+		mnl_attr_put_u32(nlh, CTK_A_NETNS_NETNS_INUM, which->number);
+		break;
+	case SELECT_FD:
+		mnl_attr_put_u32(nlh, CTK_A_NETNS_NETNS_FD, which->number);
+		break;
+	case SELECT_ALL:
+	case SELECT_OWN:
+		break;
+	}
+}
+
+static int module_read_netns(struct snapshot *s, const struct selector *which)
+{
+	char buf[GENL_REQUEST_SIZE], what[256];
+	struct nlmsghdr *nlh;
+	int error;
+
+	if (which->by == SELECT_ALL)
+		return read_all(s);
+	nlh = genl_request(&genl, buf, CTK_CMD_NETNS_GET, 0);
+	put_selector(nlh, which);
+	error = genl_talk(&genl, nlh, parse_netns, s);
+	if (!error)
+		return 0;
+	snprintf(what, sizeof(what), "read the namespace %s",
+		 which->text ? which->text : "of this process");
+	return refused(what, error);
+}
+
+static int reset_one(const struct netns *n)
+{
+	char buf[GENL_REQUEST_SIZE], what[64];
+	struct nlmsghdr *nlh;
+	int error;
+
+	nlh = genl_request(&genl, buf, CTK_CMD_RESET, 0);
+	mnl_attr_put_u64(nlh, CTK_A_NETNS_ID, get(&n->r, CTK_A_NETNS_ID));
+	error = genl_talk(&genl, nlh, NULL, NULL);
+	if (error) {
+		snprintf(what, sizeof(what), "reset the namespace %u",
+			 (uint32_t)get(&n->r, CTK_A_NETNS_NETNS_INUM));
+		refused(what, error);
+	}
+	return error;
+}
+
+static int module_reset(struct snapshot *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_netns; i++) {
+		int error = reset_one(&s->netns[i]);
+
+		/* One that has ended meanwhile has nothing left to clear. */
+		if (error == -ENOENT && s->n_netns > 1)
+			continue;
+		if (error)
+			return -1;
+		s->netns[kept++] = s->netns[i];
+	}
+	s->n_netns = kept;
+	return 0;
+}
+
+const struct source source_module = {
+	.name = "module",
+	.probe = module_probe,
+	.read_status = module_read_status,
+	.read_netns = module_read_netns,
+	.reset = module_reset,
+};

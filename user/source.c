@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which source a snapshot is read from, and what every snapshot has whatever
+ * its source: the moment, the names, the order. Room for a source is a line
+ * in the table below.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <linux/ctk.h>
+
+#include "ctkstat.h"
+
+/* The first that can be used here serves. */
+static const struct source *const sources[] = {
+	&source_module,
+	&source_proc,
+};
+
+#define N_SOURCES	(sizeof(sources) / sizeof(sources[0]))
+
+/* By what is nearest to its limit, then by what lost most, then for good. */
+static int compare(const void *a, const void *b)
+{
+	static const uint16_t keys[] = {
+		CTK_A_NETNS_FILL, CTK_A_NETNS_LOST, CTK_A_NETNS_ENTRIES,
+	};
+	const struct netns *x = a, *y = b;
+	uint64_t i, j;
+
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+		i = get(&x->r, keys[k]);
+		j = get(&y->r, keys[k]);
+		if (i != j)
+			return i > j ? -1 : 1;
+	}
+	i = get(&x->r, CTK_A_NETNS_NETNS_INUM);
+	j = get(&y->r, CTK_A_NETNS_NETNS_INUM);
+	return i < j ? -1 : i > j;
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+static void give_names(struct snapshot *s)
+{
+	for (size_t i = 0; i < s->n_netns; i++) {
+		struct netns *n = &s->netns[i];
+
+		n->names = names_find(&s->names,
+				      (uint32_t)get(&n->r,
+						    CTK_A_NETNS_NETNS_INUM),
+				      &n->n_names);
+	}
+}
+
+static int read_from(struct snapshot *s, const struct source *source,
+		     const struct selector *which)
+{
+	s->source = source;
+	s->n_netns = 0;
+	memset(&s->status, 0, sizeof(s->status));
+	if (source->read_status(s))
+		return -1;
+	return which ? source->read_netns(s, which) : 0;
+}
+
+static int read_any(struct snapshot *s, const struct selector *which)
+{
+	for (size_t i = 0; i < N_SOURCES; i++) {
+		int usable = sources[i]->probe();
+
+		if (usable < 0)
+			return -1;
+		if (!usable)
+			continue;
+		if (!read_from(s, sources[i], which))
+			return 0;
+		/* What was unloaded meanwhile has not failed. */
+		if (sources[i]->probe())
+			return -1;
+	}
+	return fail("neither the module ctk nor /proc can be read here");
+}
+
+/* The caller frees the snapshot, read or not. */
+int snapshot_read_status(struct snapshot *s)
+{
+	memset(s, 0, sizeof(*s));
+	if (read_any(s, NULL))
+		return -1;
+	s->now = now();
+	return 0;
+}
+
+int snapshot_read(struct snapshot *s, const struct options *o)
+{
+	memset(s, 0, sizeof(*s));
+	s->own = own_netns();
+	names_load(&s->names);
+	if (read_any(s, &o->netns))
+		return -1;
+	s->now = now();
+	if (s->n_netns)
+		qsort(s->netns, s->n_netns, sizeof(*s->netns), compare);
+	if (!o->numeric)
+		give_names(s);
+	return 0;
+}
+
+/* NULL, and a failure, without memory. */
+struct netns *snapshot_add(struct snapshot *s)
+{
+	struct netns *netns;
+
+	/* Doubled: grown at 1, 2, 4, ... so that a thousand cost ten copies. */
+	if (!(s->n_netns & (s->n_netns - 1))) {
+		size_t room = s->n_netns ? 2 * s->n_netns : 1;
+
+		netns = reallocarray(s->netns, room, sizeof(*netns));
+		if (!netns) {
+			fail("no memory for %zu namespaces", room);
+			return NULL;
+		}
+		s->netns = netns;
+	}
+	netns = &s->netns[s->n_netns++];
+	memset(netns, 0, sizeof(*netns));
+	return netns;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	names_free(&s->names);
+	free(s->netns);
+	s->netns = NULL;
+	s->n_netns = 0;
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The one thing to know at 3 a.m.: is a table full, whose, is it losing. Each
+ * namespace is judged by its own limit and the worst is found; words.c says
+ * it. Reads a snapshot, nothing else, and prints nothing.
+ */
+#include <string.h>
+
+#include <linux/ctk.h>
+
+#include "ctkstat.h"
+
+#define RECENT		(3600 * NSEC_PER_SEC)
+
+/* early_drop() can fail, and gc evict, a little below the limit. */
+#define FILL_AT_LIMIT	950000
+
+const char *level_word(enum level level)
+{
+	static const char *const words[] = { "OK", "WARN", "FULL", "UNKNOWN" };
+
+	return words[level];
+}
+
+const char *level_name(enum level level)
+{
+	static const char *const names[] = {
+		"ok", "warning", "full", "unknown"
+	};
+
+	return names[level];
+}
+
+static bool hook_is_blind(const struct snapshot *s)
+{
+	return has(&s->status.r, CTK_A_STATUS_HOOK) &&
+	       get(&s->status.r, CTK_A_STATUS_HOOK) == CTK_HOOK_BLIND;
+}
+
+/*
+ * full-since outlasts the last loss by ten seconds. At the limit that bridges
+ * the moments in which a place is free; elsewhere only a rate is now.
+ */
+static bool is_losing(const struct record *r)
+{
+	return get(r, CTK_A_NETNS_LOSS_RATE) ||
+	       (has(r, CTK_A_NETNS_FULL_SINCE) &&
+		get(r, CTK_A_NETNS_FILL) >= FILL_AT_LIMIT);
+}
+
+/* Whether losses can be those of a full table. */
+static bool table_full_loss(const struct snapshot *s, const struct record *r)
+{
+	return hook_is_blind(s) || !has(r, CTK_A_NETNS_TABLE_FULL_DROPS) ||
+	       get(r, CTK_A_NETNS_TABLE_FULL_DROPS);
+}
+
+static enum state state_of(const struct snapshot *s, const struct netns *n)
+{
+	const struct record *r = &n->r;
+	uint64_t fill = get(r, CTK_A_NETNS_FILL);
+	uint64_t last = get(r, CTK_A_NETNS_LAST_LOSS_TIME);
+
+	if (is_losing(r) && fill >= FILL_AT_LIMIT && table_full_loss(s, r))
+		return STATE_LOSING;
+	if (fill >= FILL_FULL)
+		return STATE_FULL;
+	if (is_losing(r) && get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS))
+		return STATE_CHAINS;
+	if (is_losing(r) && (get(r, CTK_A_NETNS_OTHER_DROPS) ||
+			     !has(r, CTK_A_NETNS_OTHER_DROPS)))
+		return STATE_OTHER_LOSS;
+	if (last && last + RECENT > s->now)
+		return STATE_LOST_RECENTLY;
+	return fill >= FILL_WARNING ? STATE_HIGH : STATE_FINE;
+}
+
+/* Of two in the same state, the one to name. */
+static bool worse(const struct netns *a, const struct netns *b)
+{
+	static const uint16_t keys[] = {
+		CTK_A_NETNS_LOSS_RATE, CTK_A_NETNS_EPISODE_LOST,
+		CTK_A_NETNS_LOST, CTK_A_NETNS_FILL,
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (get(&a->r, keys[i]) != get(&b->r, keys[i]))
+			return get(&a->r, keys[i]) > get(&b->r, keys[i]);
+	return false;
+}
+
+static void find_worst(const struct snapshot *s, struct worst *w)
+{
+	memset(w, 0, sizeof(*w));
+	for (size_t i = 0; i < s->n_netns; i++) {
+		const struct netns *n = &s->netns[i];
+		enum state state = state_of(s, n);
+
+		if (!w->netns || state > w->state) {
+			w->netns = n;
+			w->state = state;
+			w->others = 0;
+			continue;
+		}
+		if (state < w->state)
+			continue;
+		w->others++;
+		if (worse(n, w->netns))
+			w->netns = n;
+	}
+}
+
+static enum level level_of(enum state state, bool blind)
+{
+	if (state >= STATE_FULL)
+		return LEVEL_FULL;
+	return state > STATE_FINE || blind ? LEVEL_WARNING : LEVEL_OK;
+}
+
+static bool nothing_to_judge(struct verdict *v, const struct snapshot *s)
+{
+	const char *why = NULL;
+
+	if (!get(&s->status.r, CTK_A_STATUS_ATTACHED))
+		why = "nf_conntrack is not loaded: nothing is tracked, so nothing can be full";
+	else if (!s->n_netns)
+		why = "no namespace could be read";
+	if (why) {
+		v->level = LEVEL_UNKNOWN;
+		snprintf(v->line, sizeof(v->line), "%s", why);
+	}
+	return why;
+}
+
+void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width)
+{
+	bool blind = hook_is_blind(s);
+	struct worst worst;
+
+	memset(v, 0, sizeof(*v));
+	if (nothing_to_judge(v, s))
+		return;
+	find_worst(s, &worst);
+	v->level = level_of(worst.state, blind);
+	width -= strlen(level_word(v->level)) + 2;
+	say_worst(v, s, &worst, width);
+	if (blind)
+		say_blind(v, s, worst.state);
+}

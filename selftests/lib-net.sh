@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The parts of lib.sh, which sources it, that know of networks: the module,
+# the kernel's own numbers, nf_conntrack, namespaces and floods. Nothing here
+# compares numbers; they are printed, and what is made is deferred to be unmade.
+
+# $here and $work are lib.sh's:
+# shellcheck disable=SC2154
+DEBUGFS=/sys/kernel/debug/ctk
+
+namespaces=()
+declare -A inums
+pairs=0
+
+# --- The module ---------------------------------------------------------
+
+# Prints the path of ctk.ko, or "ctk" where the system has it installed.
+ctk_find()
+{
+	local path
+
+	for path in "${CTK_MODULE-}" "$here/ctk.ko" "$here/../ctk.ko"; do
+		if [[ $path && -f $path ]]; then
+			echo "$path"
+			return
+		fi
+	done
+	modinfo ctk >/dev/null 2>&1 && echo ctk
+}
+
+ctk_loaded()
+{
+	[[ -d /sys/module/ctk ]]
+}
+
+# ctk_insert [PARAMETER=VALUE...]
+ctk_insert()
+{
+	local module
+
+	module=$(ctk_find)
+	if [[ $module == ctk ]]; then
+		modprobe ctk "$@"
+	else
+		insmod "$module" "$@"
+	fi
+}
+
+ctk_remove()
+{
+	! ctk_loaded || rmmod ctk
+}
+
+# ctk_load [PARAMETER=VALUE...]: anew, and gone at the end of the test.
+ctk_load()
+{
+	ctk_remove
+	ctk_insert "$@" || fail "ctk cannot be loaded" || return
+	defer ctk_remove
+}
+
+# These read without a process: under emulation each takes a long while.
+
+# ctk_status KEY
+ctk_status()
+{
+	local key value _
+
+	while read -r key value _; do
+		if [[ $key == "$1:" ]]; then
+			echo "$value"
+			return
+		fi
+	done <$DEBUGFS/status
+	return 1
+}
+
+ctk_hook_is()
+{
+	[[ $(ctk_status hook) == "$1" ]]
+}
+
+inum_of()
+{
+	echo "${inums[$1]}"
+}
+
+# ctk NAMESPACE COLUMN...: of its line in debugfs, columns found by name.
+ctk()
+{
+	ctk_by netns_inum "${inums[$1]}" "${@:2}"
+}
+
+# ctk_by COLUMN VALUE COLUMN...: of the line that has VALUE in COLUMN.
+ctk_by()
+{
+	local key=$1 value=$2 name i=0 words=() cells=()
+	local -A at=()
+
+	shift 2
+	{
+		read -r -a words
+		for name in "${words[@]}"; do
+			at[$name]=$i
+			i=$((i + 1))
+		done
+		while read -r -a words; do
+			[[ ${words[${at[$key]}]} == "$value" ]] || continue
+			for name; do
+				cells+=("${words[${at[$name]?no such column}]}")
+			done
+			echo "${cells[*]}"
+			return
+		done
+	} <$DEBUGFS/netns
+	return 1
+}
+
+ctk_has()
+{
+	ctk_by "$1" "$2" id >/dev/null
+}
+
+# --- Witnesses: the kernel's own numbers ---------------------------------
+
+# kernel_stat NAMESPACE NAME: summed over the CPUs, by `conntrack -S`.
+kernel_stat()
+{
+	local line word sum=
+
+	while read -r line; do
+		for word in $line; do
+			[[ $word != "$2="* ]] || sum=$((sum + ${word#*=}))
+		done
+	done < <(in_ns "$1" conntrack -S 2>/dev/null)
+	echo "$sum"
+}
+
+kernel_stat_reaches()
+{
+	[[ $(kernel_stat "$1" "$2") -ge $3 ]]
+}
+
+entries_of()
+{
+	in_ns "$1" cat /proc/sys/net/netfilter/nf_conntrack_count
+}
+
+limit_now()
+{
+	echo "$(</proc/sys/net/netfilter/nf_conntrack_max)"
+}
+
+# What lsmod shows, which is /proc/modules: how often a module is held, and by
+# which others.
+module_refs()
+{
+	local name refs _
+
+	while read -r name _ refs _; do
+		[[ $name != "$1" ]] || echo "$refs"
+	done </proc/modules
+}
+
+module_users()
+{
+	local name users _
+
+	while read -r name _ _ users _; do
+		[[ $name != "$1" || $users == - ]] || echo "${users//,/ }"
+	done </proc/modules
+}
+
+# --- nf_conntrack itself, coming and going --------------------------------
+
+# Those that depend on it hold it by right, and nf_tables lets go of them a
+# while after its rules are gone.
+remove_users()
+{
+	local user
+
+	for user in $(module_users "$1"); do
+		remove_users "$user"
+		rmmod "$user" 2>/dev/null
+	done
+}
+
+conntrack_is_unused()
+{
+	remove_users nf_conntrack
+	[[ $(module_refs nf_conntrack) -eq 0 ]]
+}
+
+# When nobody has a right to hold it, it has to go at the first attempt.
+conntrack_remove()
+{
+	busywait conntrack_is_unused ||
+		fail "nf_conntrack is in use: $(lsmod | grep nf_conntrack)" ||
+		return
+	modprobe -r nf_conntrack || fail "modprobe -r nf_conntrack was refused"
+}
+
+conntrack_insert()
+{
+	modprobe nf_conntrack || fail "nf_conntrack cannot be loaded"
+}
+
+# --- Namespaces ---------------------------------------------------------
+
+# setup_ns NAME...: makes a namespace for each, its name in the variable NAME.
+setup_ns()
+{
+	local name ns
+
+	for name in "$@"; do
+		ns=ctk-${name,,}-$$-${#namespaces[@]}
+		ip netns add "$ns" || fail "no namespace $ns" || return
+		namespaces+=("$ns")
+		inums[$ns]=$(stat -L -c %i "/run/netns/$ns")
+		defer cleanup_ns "$ns"
+		ip -n "$ns" link set lo up
+		printf -v "$name" '%s' "$ns"
+	done
+}
+
+cleanup_ns()
+{
+	local pid
+
+	[[ -e /run/netns/$1 ]] || return 0
+	for pid in $(ip netns pids "$1"); do
+		kill "$pid" 2>/dev/null
+	done
+	ip netns del "$1"
+}
+
+in_ns()
+{
+	nsenter --net="/run/netns/$1" -- "${@:2}"
+}
+
+# One ip each for a pair's ends. The neighbours are permanent, so that no sender
+# waits for ARP or neighbour discovery and no packet is dropped for the lack of
+# it. nodad makes an IPv6 address usable at once.
+configure_end()
+{
+	local ns=$1 device=$2 address=$3 peer=$4 mac=$5 nodad=
+
+	[[ $address != *:* ]] || nodad=nodad
+	ip -n "$ns" -batch - <<-EOF
+	link set $device up
+	address add $address dev $device $nodad
+	neighbour replace $peer lladdr $mac dev $device nud permanent
+	EOF
+}
+
+# connect_ns NS1 DEVICE1 ADDRESS1/LEN NS2 DEVICE2 ADDRESS2/LEN: by a veth pair.
+connect_ns()
+{
+	local mac1 mac2
+
+	pairs=$((pairs + 1))
+	printf -v mac1 '02:00:00:00:%02x:01' $pairs
+	printf -v mac2 '02:00:00:00:%02x:02' $pairs
+	if ! { ip link add "$2" netns "$1" address "$mac1" type veth \
+			peer name "$5" netns "$4" address "$mac2" &&
+		configure_end "$1" "$2" "$3" "${6%/*}" "$mac2" &&
+		configure_end "$4" "$5" "$6" "${3%/*}" "$mac1"; }; then
+		fail "$1 and $4 cannot be connected"
+	fi
+}
+
+# track NS...: conntrack registers its hooks where a rule asks for it.
+track()
+{
+	local ns
+
+	for ns in "$@"; do
+		in_ns "$ns" nft -f - <<-EOF
+		table inet ctk {
+			chain out {
+				type filter hook output priority 0
+				ct state new counter
+			}
+			chain in {
+				type filter hook input priority 0
+				ct state new counter
+			}
+		}
+		EOF
+	done
+}
+
+untrack()
+{
+	local ns
+
+	for ns in "$@"; do
+		in_ns "$ns" nft flush ruleset
+	done
+}
+
+# --- Filling and flooding -----------------------------------------------
+
+flowgen()
+{
+	"$here/flowgen" "$@"
+}
+
+# count_in KEY LINE: of flowgen's last line; an errno not there is 0.
+count_in()
+{
+	local word
+
+	for word in ${2##*$'\n'}; do
+		if [[ $word == "$1="* ]]; then
+			echo "${word#*=}"
+			return
+		fi
+	done
+	echo 0
+}
+
+# set_limit NUMBER: for all namespaces, put back at the end.
+set_limit()
+{
+	defer restore_limit "$(limit_now)"
+	sysctl -qw net.netfilter.nf_conntrack_max="$1"
+}
+
+# The namespaces are gone or conntrack may be, when this runs.
+restore_limit()
+{
+	[[ ! -e /proc/sys/net/netfilter/nf_conntrack_max ]] ||
+		sysctl -qw net.netfilter.nf_conntrack_max="$1"
+}
+
+# fill NS [COUNT]: assured entries, by default up to the limit. The addresses
+# are of 198.18.0.0/15 (RFC 2544), which no test sends to.
+fill()
+{
+	local count=${2:-$(($(limit_now) - $(entries_of "$1")))} line
+
+	[[ $count -gt 0 ]] || return 0
+	line=$(in_ns "$1" "$here/flowgen" ctnetlink --to 198.19.0.1 \
+		--count "$count") || fail "flowgen ctnetlink" || return
+	[[ $(count_in inserted "$line") -eq $count ]] ||
+		fail "filled only: $line"
+}
+
+# spawn NS FILE COMMAND [ARG...]: in the background, its output into FILE; the
+# pid is $!. Not by in_ns, whose pid would be a shell's around the command.
+spawn()
+{
+	nsenter --net="/run/netns/$1" -- "${@:3}" >"$2" &
+	defer_kill $!
+}
+
+# start_flood NAME NS ARG...: runs until stop_flood NAME.
+declare -A flood_pid
+start_flood()
+{
+	spawn "$2" "$work/flood-$1" "$here/flowgen" udp --seconds 86400 \
+		"${@:3}"
+	flood_pid[$1]=$!
+}
+
+# stop_flood NAME: leaves the flood's result in $line. One that the signal ended
+# before it could handle it, which it does first of all, has sent nothing.
+# shellcheck disable=SC2034
+stop_flood()
+{
+	local pid=${flood_pid[$1]} code
+
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	code=$?
+	line=$(tail -n 1 "$work/flood-$1")
+	if [[ -z $line && $code -eq $((128 + 15)) ]]; then
+		line="mode=udp attempts=0 sent=0"
+	fi
+	[[ $line == mode=* ]] || fail "the flood $1 gave no result"
+}

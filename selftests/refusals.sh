@@ -1,0 +1,239 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Who is told what. A namespace's own sockets may read its counters, without
+# any capability; all others are shown in the initial namespace, with
+# CAP_NET_ADMIN; and whoever may not see a namespace cannot find out whether
+# it exists. Whatever is malformed gets an errno, text, and where in the
+# message it is wrong, and the kernel goes on.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+NOBODY=65534
+ABSENT=4000000000
+
+require_tools setpriv unshare
+require_kernel
+[[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
+
+# Where anybody may execute it.
+cp "$here/nlprobe" "$work/nlprobe"
+chmod 755 "$work" "$work/nlprobe"
+probe=$work/nlprobe
+
+as_nobody()
+{
+	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups "$@"
+}
+
+# Root of a user namespace of its own, and of a network namespace in it.
+as_foreign_root()
+{
+	as_nobody unshare --user --map-root-user --net "$@"
+}
+
+# value KEY LINE
+value()
+{
+	sed -n "s/.*\b$1=\([^ ]*\).*/\1/p" <<<"$2"
+}
+
+# expect_error ERRNO OFFSET COMMAND...: with text that says why.
+expect_error()
+{
+	local errno=$1 offset=$2 said
+
+	shift 2
+	said=$("$@")
+	expect_text "${*:2}" "$(value error "$said")" "$errno"
+	expect "offset" "$(value offset "$said")" -eq "$offset"
+	expect_text "text" "${said#*message=}" '?*'
+}
+
+# expect_same_refusal COMMAND... -- THIS THAT: whichever is asked for.
+expect_same_refusal()
+{
+	local command=() this that
+
+	while [[ $1 != -- ]]; do
+		command+=("$1")
+		shift
+	done
+	this=$("${command[@]}" "$2")
+	that=$("${command[@]}" "$3")
+	expect_text "asked for $2" "$this" "error=EPERM *message=?*"
+	expect_text "asked for $3" "$that" "$this"
+}
+
+root_sees_all()
+{
+	local said
+
+	ctk_load || return
+	setup_ns OTHER
+	inum=$(inum_of "$OTHER")
+	id=$(ctk "$OTHER" id)
+	spawn "$OTHER" /dev/null sleep 1000
+	pid=$!
+	busywait in_the_namespace || fail "no process in the namespace"
+	for said in "id=$id" "netns-inum=$inum" "netns-pid=$pid"; do
+		expect_text "$said" "$($probe netns-get "$said")" \
+			"reply id=$id netns-inum=$inum *ok replies=1"
+	done
+	expect_text "netns-fd" "$($probe netns-get netns-fd=7 \
+		7<"/run/netns/$OTHER")" "reply id=$id netns-inum=$inum *"
+	expect "lines of the dump" "$($probe --dump netns-get | grep -c reply)" \
+		-eq "$(tail -n +2 $DEBUGFS/netns | wc -l)"
+}
+
+in_the_namespace()
+{
+	[[ $(stat -L -c %i "/proc/$pid/ns/net" 2>/dev/null) -eq $inum ]]
+}
+
+nobody_sees_its_own()
+{
+	local said own
+
+	own=$(stat -L -c %i /proc/self/ns/net)
+	said=$(as_nobody "$probe" netns-get)
+	expect "inum without selector" "$(value netns-inum "$said")" -eq "$own"
+	said=$(as_nobody "$probe" netns-get "netns-inum=$own")
+	expect "inum by itself" "$(value netns-inum "$said")" -eq "$own"
+	said=$(as_nobody "$probe" --dump netns-get)
+	expect "lines of the dump" "$(grep -c reply <<<"$said")" -eq 1
+	expect "inum in the dump" "$(value netns-inum "$said")" -eq "$own"
+	expect_text "status-get" "$(as_nobody "$probe" status-get)" \
+		"*ok replies=1"
+}
+
+nobody_cannot_probe_for_others()
+{
+	local as=(as_nobody "$probe" netns-get)
+
+	expect_same_refusal "${as[@]}" -- "id=$id" id=$ABSENT
+	expect_same_refusal "${as[@]}" -- "netns-inum=$inum" \
+		netns-inum=$ABSENT
+	expect_same_refusal "${as[@]}" -- "netns-pid=$pid" \
+		netns-pid=999999999
+	# A descriptor of the namespace, of something else, and none.
+	expect_same_refusal "${as[@]}" -- netns-fd=7 netns-fd=99 \
+		7<"/run/netns/$OTHER"
+	expect_same_refusal "${as[@]}" -- netns-fd=7 netns-fd=0 \
+		7<"/run/netns/$OTHER"
+}
+
+nobody_resets_nothing()
+{
+	expect_text "its own" "$(as_nobody "$probe" reset)" \
+		"error=EPERM *message=?*"
+	expect_same_refusal as_nobody "$probe" reset -- "id=$id" id=$ABSENT
+}
+
+another_namespace_sees_itself_only()
+{
+	local said root own=1 as=(in_ns "$OTHER" "$probe")
+
+	root=$(stat -L -c %i /proc/self/ns/net)
+	said=$("${as[@]}" --dump netns-get)
+	expect "lines of the dump" "$(grep -c reply <<<"$said")" -eq $own
+	expect "inum in the dump" "$(value netns-inum "$said")" -eq "$inum"
+	expect_same_refusal "${as[@]}" netns-get -- "netns-inum=$root" \
+		netns-inum=$ABSENT
+	expect_same_refusal "${as[@]}" netns-get -- id=1 id=$ABSENT
+	expect_same_refusal "${as[@]}" netns-get -- netns-pid=1 \
+		netns-pid=999999999
+	expect_text "reset of its own" "$("${as[@]}" reset)" "ok replies=0"
+}
+
+foreign_root_sees_itself_only()
+{
+	local said mine script
+
+	script="stat -L -c %i /proc/self/ns/net; $probe --dump netns-get
+		$probe netns-get id=$id; $probe netns-get id=$ABSENT
+		$probe netns-get netns-inum=$inum; $probe reset; $probe reset id=$id"
+	mapfile -t said < <(as_foreign_root sh -c "$script")
+	mine=${said[0]}
+	[[ $mine ]] || { skip "no user namespaces for nobody"; return; }
+	expect "inum in the dump" "$(value netns-inum "${said[1]}")" -eq \
+		"$mine"
+	expect_text "end of the dump" "${said[2]}" "ok replies=1"
+	expect_text "another's id" "${said[3]}" "error=EPERM *message=?*"
+	expect_text "an id that is none" "${said[4]}" "${said[3]}"
+	expect_text "another's inum" "${said[5]}" "error=EPERM *message=?*"
+	expect_text "reset of its own" "${said[6]}" "ok replies=0"
+	expect_text "reset of another" "${said[7]}" "error=EPERM *message=?*"
+}
+
+# Offsets count from the netlink header: 16, and 4 of generic netlink.
+wrong_selectors_are_named()
+{
+	expect_error ENOENT 20 "$probe" netns-get id=$ABSENT
+	expect_error ENOENT 20 "$probe" netns-get id=0
+	expect_error ENOENT 20 "$probe" netns-get netns-inum=$ABSENT
+	expect_error EINVAL 32 "$probe" netns-get "id=$id" "netns-inum=$inum"
+	expect_error EINVAL 28 "$probe" netns-get "netns-inum=$inum" \
+		"netns-pid=$pid"
+	expect_error EINVAL 20 "$probe" status-get "id=$id"
+	expect_text "a selector in a dump" \
+		"$($probe --dump netns-get "id=$id")" "error=EINVAL*"
+	expect_error EBADF 20 "$probe" netns-get netns-fd=99
+	expect_error ESRCH 20 "$probe" netns-get netns-pid=999999999
+}
+
+malformed_attributes_are_refused()
+{
+	expect_error EINVAL 20 "$probe" netns-get 99:00000000
+	expect_error EINVAL 20 "$probe" netns-get 5:00000000
+	expect_error EINVAL 20 "$probe" netns-get 1:00000000
+	expect_error EINVAL 20 "$probe" netns-get 2:0000
+	expect_error EINVAL 20 "$probe" netns-get 2:0000000000000000
+	expect_error EINVAL 20 "$probe" reset 4:
+	# NLA_F_NESTED on what is a number.
+	expect_error EINVAL 20 "$probe" netns-get 0x8002:00000000
+}
+
+malformed_messages_are_refused()
+{
+	local said
+
+	expect_text "a command that is none" "$($probe 99)" "error=EOPNOTSUPP*"
+	expect_text "command 0" "$($probe 0)" "error=EOPNOTSUPP*"
+	expect_text "a dump of what has none" "$($probe --dump reset)" \
+		"error=EOPNOTSUPP*"
+	expect_text "no generic header" "$($probe --payload '')" "error=EINVAL*"
+	# An attribute longer than the message, one shorter than its header,
+	# and bytes that are none.
+	for said in 02010000ff000200 0201000001000200 02010000ffffff; do
+		expect_text "payload $said" "$($probe --payload $said)" \
+			"error=EINVAL *message=?*"
+	done
+	# netlink itself ignores what is shorter than its header or longer than
+	# what was sent, for every family: netlink_rcv_skb().
+	expect_text "length 4" "$($probe --length 4 netns-get)" "silence"
+	expect_text "length 4000" "$($probe --length 4000 netns-get)" "silence"
+}
+
+every_message_gets_an_errno()
+{
+	local said
+
+	said=$($probe --random 20000)
+	expect "answered of 20000" "$(value answered "$said")" -eq 20000
+	expect "refused" "$(value refused "$said")" -gt 0
+	expect_text "and then" "$($probe netns-get)" "*ok replies=1"
+}
+
+run_tests \
+	root_sees_all \
+	nobody_sees_its_own \
+	nobody_cannot_probe_for_others \
+	nobody_resets_nothing \
+	another_namespace_sees_itself_only \
+	foreign_root_sees_itself_only \
+	wrong_selectors_are_named \
+	malformed_attributes_are_refused \
+	malformed_messages_are_refused \
+	every_message_gets_an_errno

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# nf_conntrack is reloaded twenty times under flood, with readers at work on
+# everything ctk shows. No removal is refused, lsmod shows no user, and after
+# each reload the counters hold exactly what the senders saw. Where emulation
+# has a thread per CPU, run it in one: changing text under traffic is sound on
+# hardware only.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+LIMIT=500
+ROUNDS=20
+
+require_tools
+require_kernel
+[[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
+
+# Reads until it is killed; says in a file how often it has.
+read_for_ever()
+{
+	local reads=0
+
+	while :; do
+		cat $DEBUGFS/netns $DEBUGFS/status >/dev/null || exit
+		"$here/nlprobe" --dump netns-get >/dev/null || exit
+		reads=$((reads + 1))
+		echo $reads >"$work/reads"
+	done
+}
+
+drops_reach()
+{
+	[[ $(ctk "$STORM" table_full_drops) -ge $1 ]]
+}
+
+# A whole life of nf_conntrack, the flood going on before, during and after.
+reload_under_flood()
+{
+	local line before
+
+	before=$(ctk "$STORM" table_full_drops)
+	start_flood flood "$STORM" --to 127.0.0.1
+	untrack "$STORM"
+	conntrack_remove || return
+	conntrack_insert
+	sysctl -qw net.netfilter.nf_conntrack_max=$LIMIT
+	fill "$STORM" $LIMIT
+	track "$STORM"
+	busywait drops_reach $((before + 500)) || fail "no loss"
+	stop_flood flood
+	refused=$((refused + $(count_in EPERM "$line")))
+	[[ $(ctk "$STORM" table_full_drops) -eq $refused ]] ||
+		fail "$(ctk "$STORM" table_full_drops) counted, $refused seen"
+	[[ $(ctk "$STORM" table_full_drops) -eq \
+		$((before + $(kernel_stat "$STORM" drop))) ]] ||
+		fail "the kernel's drop is $(kernel_stat "$STORM" drop)"
+	[[ " $(module_users nf_conntrack) " != *" ctk "* ]] ||
+		fail "ctk is a user of nf_conntrack"
+	rounds=$((rounds + 1))
+}
+
+twenty_reloads_under_flood_and_readers()
+{
+	local i
+
+	setup_ns STORM
+	track "$STORM"
+	ctk_load hook=wrapper || return
+	echo 0 >"$work/reads"
+	read_for_ever &
+	reader=$!
+	defer_kill $reader
+	refused=0
+	rounds=0
+	for ((i = 0; i < ROUNDS; i++)); do
+		reload_under_flood || break
+	done
+	expect "reloads" $rounds -eq $ROUNDS
+	expect "table_full_drops" "$(ctk "$STORM" table_full_drops)" \
+		-eq $refused
+	expect "other_drops" "$(ctk "$STORM" other_drops)" -eq 0
+}
+
+readers_went_on()
+{
+	kill -0 "$reader" 2>/dev/null || fail "a reader failed"
+	expect "reads" "$(<"$work/reads")" -ge $ROUNDS
+	stop_child "$reader"
+}
+
+run_tests twenty_reloads_under_flood_and_readers readers_went_on

@@ -110,8 +110,10 @@ static void ctk_watch_loss_rate(struct ctk_watch_state *w, u64 lost, u64 now)
 {
 	u64 msecs = jiffies_to_msecs(now - w->looked);
 
+	/* Rounded up: a loss is never a rate of nothing. */
 	w->loss_rate = w->looked && msecs ?
-		       div64_u64((lost - w->lost) * MSEC_PER_SEC, msecs) : 0;
+		       DIV64_U64_ROUND_UP((lost - w->lost) * MSEC_PER_SEC,
+					  msecs) : 0;
 	w->looked = now;
 	w->lost = lost;
 }

@@ -228,7 +228,7 @@ static void report(void)
 		printf(" %s=%llu", strerrorname_np(error) ?: "EUNKNOWN",
 		       (unsigned long long)tally.errors[error]);
 	}
-	printf(" elapsed=%.3f\n", elapsed());
+	printf(" elapsed=%.9f\n", elapsed());
 	if (fflush(stdout))
 		die(errno, "standard output");
 }

@@ -115,6 +115,7 @@ static void put_argument(const char *text)
 	const char *equals = strchr(text, '=');
 	uint8_t bytes[4096];
 	uint64_t value;
+	uint32_t low;
 	char *end;
 	size_t i;
 
@@ -128,9 +129,9 @@ static void put_argument(const char *text)
 		value = strtoull(equals + 1, &end, 0);
 		if (*end || end == equals + 1)
 			usage(text);
-		/* Little endian or not, the low half is what u32 takes. */
-		if (a->size == sizeof(uint32_t))
-			put_attribute(a->type, &(uint32_t){ value }, a->size);
+		low = value;
+		if (a->size == sizeof(low))
+			put_attribute(a->type, &low, a->size);
 		else
 			put_attribute(a->type, &value, a->size);
 		return;

@@ -17,11 +17,13 @@ require_tools
 require_kernel
 [[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
 
-# Reads until it is killed; says in a file how often it has.
+# Reads until it is killed; says in a file how often it has. Nice, like the
+# flood.
 read_for_ever()
 {
 	local reads=0
 
+	renice -n 19 -p "$BASHPID" >/dev/null
 	while :; do
 		cat $DEBUGFS/netns $DEBUGFS/status >/dev/null || exit
 		"$here/nlprobe" --dump netns-get >/dev/null || exit
@@ -36,26 +38,31 @@ drops_reach()
 }
 
 # A whole life of nf_conntrack, the flood going on before, during and after.
+# Its hooks come one after the other, on reception first, so a packet under way
+# can be dropped when its sender has been told that it was sent: one at each
+# coming, since the sender waits for its own packet's way through lo.
 reload_under_flood()
 {
-	local line before
+	local line before counted under_way
 
-	before=$(ctk "$STORM" table_full_drops)
 	start_flood flood "$STORM" --to 127.0.0.1
 	untrack "$STORM"
 	conntrack_remove || return
+	before=$(ctk "$STORM" table_full_drops)
 	conntrack_insert
 	sysctl -qw net.netfilter.nf_conntrack_max=$LIMIT
 	fill "$STORM" $LIMIT
 	track "$STORM"
 	busywait drops_reach $((before + 500)) || fail "no loss"
 	stop_flood flood
+	counted=$(ctk "$STORM" table_full_drops)
+	[[ $((counted - before)) -eq $(kernel_stat "$STORM" drop) ]] ||
+		fail "$((counted - before)) counted," \
+			"$(kernel_stat "$STORM" drop) dropped by the kernel"
 	refused=$((refused + $(count_in EPERM "$line")))
-	[[ $(ctk "$STORM" table_full_drops) -eq $refused ]] ||
-		fail "$(ctk "$STORM" table_full_drops) counted, $refused seen"
-	[[ $(ctk "$STORM" table_full_drops) -eq \
-		$((before + $(kernel_stat "$STORM" drop))) ]] ||
-		fail "the kernel's drop is $(kernel_stat "$STORM" drop)"
+	under_way=$((counted - refused))
+	[[ $under_way -ge 0 && $under_way -le $((rounds + 1)) ]] ||
+		fail "$counted counted, $refused seen in $((rounds + 1)) rounds"
 	[[ " $(module_users nf_conntrack) " != *" ctk "* ]] ||
 		fail "ctk is a user of nf_conntrack"
 	rounds=$((rounds + 1))
@@ -78,8 +85,7 @@ twenty_reloads_under_flood_and_readers()
 		reload_under_flood || break
 	done
 	expect "reloads" $rounds -eq $ROUNDS
-	expect "table_full_drops" "$(ctk "$STORM" table_full_drops)" \
-		-eq $refused
+	expect "losses that the senders saw" $refused -gt $((ROUNDS * 500))
 	expect "other_drops" "$(ctk "$STORM" other_drops)" -eq 0
 }
 

@@ -33,7 +33,7 @@ broken()
 
 	cp kmod/uapi/ctk.yaml kmod/uapi/linux/ctk.h kmod/netlink.c "$dir"
 	sed -i "$2" "$dir/$1"
-	! cmp -s "$dir/$1" "$(find kmod -name "$1")"
+	run ! cmp -s "$dir/$1" "$(find kmod -name "$1")"
 	run ! check-uapi "$dir/ctk.yaml" "$dir/ctk.h" "$dir/netlink.c"
 }
 

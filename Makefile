@@ -13,6 +13,7 @@ KDIR ?= $(or $(wildcard $(running)),$(wildcard $(of_vms)))
 PREFIX ?= /usr/local
 DESTDIR ?=
 BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
 DKMSDIR ?= /usr/src/ctk-$(VERSION)
 
 .PHONY: all
@@ -45,6 +46,7 @@ install-modules: modules
 
 install-user: user
 	install -D -m 755 user/ctkstat $(DESTDIR)$(BINDIR)/ctkstat
+	install -D -m 644 doc/ctkstat.8 $(DESTDIR)$(MANDIR)/man8/ctkstat.8
 
 # With DESTDIR only the sources are laid down, for a package to register.
 .PHONY: dkms

@@ -28,11 +28,11 @@ ctk_insert()
 	for path in "${CTK_MODULE-}" "$BATS_TEST_DIRNAME/ctk.ko" \
 		"$BATS_TEST_DIRNAME/../ctk.ko"; do
 		if [[ $path && -f $path ]]; then
-			insmod "$path" "$@"
+			insmod "$path"
 			return
 		fi
 	done
-	modprobe ctk "$@"
+	modprobe ctk
 }
 
 ctk_loaded()
@@ -47,7 +47,11 @@ ctk_remove()
 
 conntrack_load()
 {
-	modprobe -a nf_conntrack nf_conntrack_netlink nft_ct
+	local modules=/sys/module
+
+	[[ -d $modules/nf_conntrack && -d $modules/nf_conntrack_netlink &&
+		-d $modules/nft_ct ]] ||
+		modprobe -a nf_conntrack nf_conntrack_netlink nft_ct
 }
 
 conntrack_remove()
@@ -63,13 +67,22 @@ setup_file()
 	LIMIT_BEFORE=$(<$SYSCTL/nf_conntrack_max)
 	BUCKETS_BEFORE=$(<$SYSCTL/nf_conntrack_buckets)
 	export LIMIT_BEFORE BUCKETS_BEFORE
-	# Dates as they are read below, and a terminal that script(1) can have.
-	export TZ=UTC TERM=xterm
+	# A zone in which no test crosses midnight, since what was not today is
+	# shown otherwise, and a terminal that script(1) can have.
+	TZ=NOON$(($(date -u +%-H) - 12))
+	export TZ TERM=xterm
 	unset NO_COLOR
+	# For a user who may not look where the program is.
+	COPY=$(mktemp -d /tmp/ctkstat.XXXXXX)
+	export COPY
+	chmod 755 "$COPY"
+	install -m 755 "${CTKSTAT:-$BATS_TEST_DIRNAME/../user/ctkstat}" \
+		"$COPY/ctkstat"
 }
 
 teardown_file()
 {
+	rm -r "$COPY"
 	ctk_remove
 }
 
@@ -82,35 +95,40 @@ setup()
 
 teardown()
 {
-	local name
+	local names=(/run/netns/ctk-*)
 
-	[[ ! ${flood-} ]] || stop_flood
+	stop_all
 	conntrack_load
-	sysctl -qw kernel.ftrace_enabled=1
-	for name in /run/netns/ctk-*; do
-		[[ ! -e $name ]] || ip netns del "${name##*/}"
-	done
-	sysctl -qw net.netfilter.nf_conntrack_max="$LIMIT_BEFORE" \
-		net.netfilter.nf_conntrack_buckets="$BUCKETS_BEFORE"
+	# One ip for all, since a process each takes longer than a namespace.
+	[[ ! -e ${names[0]} ]] ||
+		printf 'netns del %s\n' "${names[@]##*/}" | ip -batch -
+	echo 1 >/proc/sys/kernel/ftrace_enabled
+	echo "$LIMIT_BEFORE" >$SYSCTL/nf_conntrack_max
+	echo "$BUCKETS_BEFORE" >$SYSCTL/nf_conntrack_buckets
 }
 
 # --- Namespaces and their load --------------------------------------------
 
 make_ns()
 {
-	local name
+	printf 'netns add %s\n' "$@" | ip -batch -
+}
 
-	for name; do
-		ip netns add "$name"
-	done
+# in_ns NAME COMMAND [ARG...]: without the mounts that ip netns exec makes anew;
+# /proc/sys/net is that of the reader's namespace as it is.
+in_ns()
+{
+	nsenter --net="/run/netns/$1" "${@:2}"
 }
 
 # An address to send to, and rules that make conntrack look at what is sent.
 track()
 {
-	ip -n "$1" link set lo up
-	ip -n "$1" addr add 198.51.100.1/24 dev lo
-	ip netns exec "$1" nft -f - <<-EOF2
+	ip -n "$1" -batch - <<-EOF2
+	link set lo up
+	addr add 198.51.100.1/24 dev lo
+	EOF2
+	in_ns "$1" nft -f - <<-EOF2
 	table inet ctk {
 		chain out {
 			type filter hook output priority 0
@@ -122,35 +140,45 @@ track()
 
 set_limit()
 {
-	sysctl -qw net.netfilter.nf_conntrack_max="$1"
+	echo "$1" >$SYSCTL/nf_conntrack_max
 }
 
 # fill NAME [COUNT]: with assured entries, by default all that the limit takes.
 fill()
 {
-	ip netns exec "$1" "$BATS_TEST_DIRNAME/flowgen" ctnetlink \
+	in_ns "$1" "$BATS_TEST_DIRNAME/flowgen" ctnetlink \
 		--to 198.18.0.1 --count "${2:-$LIMIT}" >&2
 }
 
-# start_flood NAME [ARG...]: until stop_flood, or until the namespace goes.
-start_flood()
+# What runs beside a test, and ends with it.
+started=()
+
+# start COMMAND [ARG...]: not with bats' own file 3, which would hold it up.
+start()
 {
-	ip netns exec "$1" "$BATS_TEST_DIRNAME/flowgen" udp \
-		--to 198.51.100.1 --seconds 600 "${@:2}" >/dev/null &
-	flood=$!
+	"$@" 3>&- &
+	started+=($!)
 }
 
-stop_flood()
+stop_all()
 {
-	kill "$flood"
-	wait "$flood" || true
-	flood=
+	[[ ${#started[@]} -gt 0 ]] || return 0
+	kill "${started[@]}" || true
+	wait "${started[@]}" || true
+	started=()
+}
+
+# start_flood NAME [ARG...]: until stop_all, or until the namespace goes.
+start_flood()
+{
+	start nsenter --net="/run/netns/$1" "$BATS_TEST_DIRNAME/flowgen" udp \
+		--to 198.51.100.1 --seconds 600 "${@:2}" >/dev/null
 }
 
 # flood NAME COUNT: prints how many of its sends got EPERM.
 flood()
 {
-	ip netns exec "$1" "$BATS_TEST_DIRNAME/flowgen" udp \
+	in_ns "$1" "$BATS_TEST_DIRNAME/flowgen" udp \
 		--to 198.51.100.1 --count "$2" |
 		sed -n 's/.*EPERM=\([0-9]*\).*/\1/p'
 }
@@ -169,30 +197,57 @@ inum_of()
 	stat -L -c %i "/run/netns/$1"
 }
 
-# kernel_stat NAME COUNTER: the sum over the CPUs of conntrack -S.
+# kernel_stats NAME: conntrack -S, summed over the CPUs, as JSON.
+kernel_stats()
+{
+	in_ns "$1" conntrack -S | awk '
+		{
+			for (i = 2; i <= NF; i++) {
+				split($i, word, "=")
+				n[word[1]] += word[2]
+			}
+		}
+		END {
+			for (key in n)
+				printf "%s\"%s\": %d", sep++ ? "," : "{", key, n[key]
+			print "}"
+		}'
+}
+
+# kernel_stat NAME COUNTER
 kernel_stat()
 {
-	ip netns exec "$1" conntrack -S | tr -s '[:blank:]' '\n' |
-		awk -F = -v name="$2" '$1 == name { n += $2 } END { print n+0 }'
+	kernel_stats "$1" | jq ".$2 // 0"
 }
 
 proc_of()
 {
-	ip netns exec "$1" cat "$SYSCTL/$2"
+	in_ns "$1" cat "$SYSCTL/$2"
 }
 
 # --- Running and judging --------------------------------------------------
 
-# run_ctkstat STATUS ARG...: $output is its stdout, $stderr its stderr.
-run_ctkstat()
+# run_program STATUS COMMAND [ARG...]: $output is its stdout, $stderr its stderr.
+# As run of bats, at a tenth of its processes.
+run_program()
 {
-	local expected=$1
+	local expected=$1 out=$BATS_TEST_TMPDIR/out err=$BATS_TEST_TMPDIR/err
 
 	shift
-	run --separate-stderr "$CTKSTAT" "$@"
-	# shellcheck disable=SC2154 # stderr is bats'
-	printf '%s\n' "ctkstat $*: $status" "$output" "$stderr"
+	status=0
+	"$@" >"$out" 2>"$err" || status=$?
+	IFS= read -r -d '' output <"$out" || true
+	IFS= read -r -d '' stderr <"$err" || true
+	output=${output%$'\n'}
+	mapfile -t lines <"$out"
+	printf '%s\n' "$*: $status" "$output" "$stderr"
 	[[ $status -eq $expected ]]
+}
+
+# run_ctkstat STATUS ARG...
+run_ctkstat()
+{
+	run_program "$1" "$CTKSTAT" "${@:2}"
 }
 
 # assert_json FILTER [JQ-ARG...]: true of $output.
@@ -249,6 +304,20 @@ assert_80_columns()
 	}
 }
 
+# The kernel's statistics of NAME in $output are those of conntrack -S, which
+# calls one of them chaintoolong.
+assert_kernel_stats()
+{
+	local stats
+
+	stats=$(kernel_stats "$1")
+	assert_in "$stats" '"drop"'
+	assert_json "$(of "$1").kernel_stats as \$ours | \$theirs |
+		with_entries(.key |= sub(\"chaintoolong\"; \"chain_toolong\")) |
+		to_entries | all(.value == \$ours[.key])" \
+		--argjson theirs "$stats"
+}
+
 # row NAME: its line of the table.
 row()
 {
@@ -271,20 +340,22 @@ wait_json()
 	done
 }
 
-# As a user without any capability; the program may be where only root looks.
+# wait_line REGEX ARG...: until it is in the first line of ctkstat ARG...
+wait_line()
+{
+	local deadline=$((SECONDS + WAIT))
+
+	until run_ctkstat 0 "${@:2}" && [[ ${lines[0]} =~ $1 ]]; do
+		[[ $SECONDS -lt $deadline ]]
+		sleep 0.2
+	done
+}
+
+# As a user without any capability.
 run_as_nobody()
 {
-	local expected=$1 copy
-
-	shift
-	copy=$(mktemp -d /tmp/ctkstat.XXXXXX)
-	chmod 755 "$copy"
-	install -m 755 "$CTKSTAT" "$copy/ctkstat"
-	run --separate-stderr setpriv --reuid=65534 --regid=65534 \
-		--clear-groups --inh-caps=-all "$copy/ctkstat" "$@"
-	rm -r "$copy"
-	printf '%s\n' "ctkstat $*: $status" "$output" "$stderr"
-	[[ $status -eq $expected ]]
+	run_program "$1" setpriv --reuid=65534 --regid=65534 --clear-groups \
+		--inh-caps=-all "$COPY/ctkstat" "${@:2}"
 }
 
 # run_on_terminal ARG...
@@ -334,6 +405,7 @@ run_on_terminal()
 	-a_-N_1		exclude each other
 	-Z		unknown option '-Z'
 	--frob		unknown option '--frob'
+	--all_-xH	unknown option '-x'
 	-N		needs an argument
 	--color=mauve	not 'mauve'
 	EOF2
@@ -347,6 +419,13 @@ run_on_terminal()
 	assert_json '.error | contains("-Z")'
 	run_ctkstat 2 -j -N ctk-none
 	assert_json '.error | contains("ctk-none")'
+	# What is not UTF-8 cannot be in JSON as it is.
+	run_ctkstat 2 -j -N $'ctk-\xff'
+	assert_json '.error | contains("ctk-?")'
+	assert_in "$stderr" $'unknown namespace \'ctk-\xff\''
+	# That it cannot be written does not hide what it is about.
+	run -2 bash -c "'$CTKSTAT' -j -N ctk-none >/dev/full"
+	assert_in "$output" "unknown namespace 'ctk-none'"
 }
 
 @test "a full disk is noticed, and a closed pipe ends it quietly" {
@@ -359,6 +438,14 @@ run_on_terminal()
 	[[ ${#lines[@]} -eq 1 ]]
 }
 
+@test "a closed stdout is noticed, the other two are not needed" {
+	run -2 bash -c "'$CTKSTAT' >&-"
+	assert_in "$output" "cannot write"
+	run -2 bash -c "'$CTKSTAT' -j status >&- 2>&-"
+	run -0 bash -c "'$CTKSTAT' -j <&- 2>&-"
+	assert_json .source
+}
+
 # --- The screen and its JSON ----------------------------------------------
 
 @test "ctkstat -j has its keys, and the kernel's numbers" {
@@ -367,17 +454,12 @@ run_on_terminal()
 	run_ctkstat 0 -j
 	assert_json '[.source, .attached, .hook] ==
 		["module", true, "wrapper"]'
-	assert_json '.version and .verdict and (.missed | type == "number")'
+	assert_json '.version and .verdict and .complete and
+		(.missed | type == "number")'
 	assert_json '.limit == $n' --argjson n "$(<$SYSCTL/nf_conntrack_max)"
 	assert_json '.buckets == $n' \
 		--argjson n "$(<$SYSCTL/nf_conntrack_buckets)"
 	shop=$(of ctk-shop)
-	for key in id netns_inum names entries limit fill peak growth_rate \
-		full_since last_loss_time lost loss_rate table_full_drops \
-		chain_too_long_drops other_drops refused_inserts \
-		admitted_by_eviction seconds_to_full kernel_stats; do
-		assert_json "$shop | has(\"$key\")"
-	done
 	[[ $(json "$shop.entries") -eq \
 		$(proc_of ctk-shop nf_conntrack_count) ]]
 	[[ $(json "$shop.netns_inum") -eq $(inum_of ctk-shop) ]]
@@ -387,12 +469,15 @@ run_on_terminal()
 	[[ $(json "$shop.lost") -eq $lost ]]
 	[[ $(json "$shop.table_full_drops") -eq $lost ]]
 	[[ $(kernel_stat ctk-shop drop) -eq $lost ]]
-	for pair in drop:drop insert:insert insert_failed:insert_failed \
-		invalid:invalid found:found early_drop:early_drop \
-		chain_toolong:chaintoolong; do
-		[[ $(json "$shop.kernel_stats.${pair%:*}") -eq \
-			$(kernel_stat ctk-shop "${pair#*:}") ]]
-	done
+	assert_kernel_stats ctk-shop
+	# Since when it is full is known while it loses.
+	start_flood ctk-shop --rate 20
+	wait_json '["id", "netns_inum", "names", "entries", "limit", "fill",
+		"peak", "growth_rate", "full_since", "last_loss_time", "lost",
+		"loss_rate", "table_full_drops", "chain_too_long_drops",
+		"other_drops", "refused_inserts", "admitted_by_eviction",
+		"seconds_to_full", "kernel_stats"] - (.netns[0] | keys) == []' \
+		-N ctk-shop
 }
 
 @test "times are ISO 8601 in UTC and true" {
@@ -418,26 +503,30 @@ run_on_terminal()
 }
 
 @test "of 40 namespaces the first line names the full one, and since when" {
-	for ((i = 0; i < 38; i++)); do
-		make_ns "ctk-n$i"
-	done
+	make_ns ctk-n{1..38}
 	full_ns ctk-shop
 	before=$(date +%s)
-	lost=$(flood ctk-shop 100)
+	start_flood ctk-shop --rate 20
+	wait_json '.netns[0].loss_rate > 0' -N ctk-shop
 	after=$(date +%s)
+	least=$(kernel_stat ctk-shop drop)
 	run_ctkstat 0
+	most=$(kernel_stat ctk-shop drop)
 	first="^FULL  ctk-shop \(netns $(inum_of ctk-shop)\) is losing new "
 	first+="connections now, since ([0-9:]{8})$"
 	[[ ${lines[0]} =~ $first ]]
 	since=$(date -d "${BASH_REMATCH[1]}" +%s)
 	[[ $since -ge $before && $since -le $after ]]
-	assert_in "$output" "$LIMIT/$LIMIT entries"
-	assert_in "$output" "$lost lost since ${BASH_REMATCH[1]}"
+	[[ $output =~ \ ([0-9]+)\ lost\ since\ ${BASH_REMATCH[1]} ]]
+	[[ ${BASH_REMATCH[1]} -ge $least && ${BASH_REMATCH[1]} -le $most ]]
 	assert_in "$output" "38 more below 20%, none lost a packet (-a lists them)"
 	assert_in "$output" "source: module, exact (missed 0); limit $LIMIT;"
 	assert_80_columns
+	stop_all
+	run_ctkstat 0
+	assert_in "$output" "$LIMIT/$LIMIT entries"
 	assert_in "$(row ctk-shop)" " $LIMIT 100% 100% "
-	assert_in "$(row ctk-shop)" " $lost "
+	assert_in "$(row ctk-shop)" " $(kernel_stat ctk-shop drop) "
 	# Fullest first, and the reader's own is not folded.
 	[[ $(grep -A 2 ^NAMESPACE <<<"$output" | cut -d' ' -f1 | xargs) == \
 		"NAMESPACE ctk-shop (host)" ]]
@@ -453,11 +542,11 @@ run_on_terminal()
 @test "two full ones: the one that loses most is named, the other counted" {
 	full_ns ctk-shop
 	full_ns ctk-mail
-	[[ $(flood ctk-mail 20) -gt 0 ]]
-	[[ $(flood ctk-shop 300) -gt 0 ]]
-	run_ctkstat 0
-	[[ ${lines[0]} =~ ^FULL\ \ ctk-shop\ and\ 1\ more\ are\ losing ]]
+	start_flood ctk-mail --rate 20
+	start_flood ctk-shop --rate 200
+	wait_line '^FULL  ctk-shop and 1 more are losing '
 	assert_80_columns
+	stop_all
 	run_ctkstat 0 -j
 	[[ $(json "$(of ctk-mail).lost") -eq $(kernel_stat ctk-mail drop) ]]
 	[[ $(json "$(of ctk-shop).lost") -eq $(kernel_stat ctk-shop drop) ]]
@@ -498,16 +587,18 @@ run_on_terminal()
 	make_ns ctk-shop
 	track ctk-shop
 	set_limit 262144
-	sysctl -qw net.netfilter.nf_conntrack_buckets=512
+	echo 512 >$SYSCTL/nf_conntrack_buckets
 	[[ $(<$SYSCTL/nf_conntrack_buckets) -eq 512 ]]
 	# Until chains are beyond the 50 to 79 entries that the kernel takes.
 	start_flood ctk-shop
 	wait_json '.verdict == "warning" and
 		.netns[0].chain_too_long_drops > 0' -N ctk-shop
 	run_ctkstat 0 -N ctk-shop
-	stop_flood
+	stop_all
 	[[ ${lines[0]} =~ ^WARN\ .*ctk-shop.*is\ losing\ new\ connections ]]
-	assert_in "$output" "second ceiling"
+	[[ $output =~ [0-9]+\ lost\ to\ chains\ too\ long,\ the\ second\ ceiling ]]
+	# Those of one namespace are not what fills the buckets.
+	assert_not_in "$output" "entries in 512 buckets"
 	assert_80_columns
 	wait_json '.netns[0].loss_rate == 0' -N ctk-shop
 	[[ $(json '.netns[0].chain_too_long_drops') -eq \
@@ -517,7 +608,7 @@ run_on_terminal()
 
 @test "a blind hook is said, with its reason" {
 	full_ns ctk-shop
-	sysctl -qw kernel.ftrace_enabled=0
+	echo 0 >/proc/sys/kernel/ftrace_enabled
 	start_flood ctk-shop --rate 200
 	wait_json '.hook == "blind"' -N ctk-shop
 	run_ctkstat 0 -N ctk-shop
@@ -529,7 +620,7 @@ run_on_terminal()
 	assert_80_columns
 	run_ctkstat 0 status
 	assert_in "$output" blind
-	stop_flood
+	stop_all
 	dropped=$(kernel_stat ctk-shop drop)
 	wait_json ".netns[0].other_drops == $dropped" -N ctk-shop
 }
@@ -555,8 +646,8 @@ run_on_terminal()
 @test "-N takes a name, a path, a pid and an inode number" {
 	make_ns ctk-shop
 	inum=$(inum_of ctk-shop)
-	ip netns exec ctk-shop sleep 600 &
-	pid=$!
+	start nsenter --net=/run/netns/ctk-shop sleep 600
+	pid=${started[0]}
 	until [[ $(stat -L -c %i "/proc/$pid/ns/net") -eq $inum ]]; do
 		sleep 0.1
 	done
@@ -565,7 +656,6 @@ run_on_terminal()
 		run_ctkstat 0 -j -N "$which"
 		assert_json '[.netns[].netns_inum] == [$n]' --argjson n "$inum"
 	done
-	kill "$pid"
 }
 
 @test "a namespace that cannot be found is an error that says why" {
@@ -649,6 +739,9 @@ run_on_terminal()
 # --- Other commands -------------------------------------------------------
 
 @test "status says what ctk is attached to" {
+	# What it missed is counted from its load.
+	ctk_remove
+	ctk_insert
 	run_ctkstat 0 -j status
 	assert_json '.attached and .hook == "wrapper" and .missed == 0 and
 		.source == "module"'
@@ -693,9 +786,13 @@ run_on_terminal()
 	run_as_nobody 0 -j
 	assert_json '[.netns[].netns_inum] == [$n]' \
 		--argjson n "$(stat -L -c %i /proc/self/ns/net)"
+	assert_json '.hook == "wrapper" and .complete == false'
+	# What was missed is of all namespaces, and not for everybody.
+	assert_json 'has("missed") | not'
 	run_as_nobody 0
 	assert_in "$output" "only this namespace is shown"
 	assert_in "$output" "root"
+	assert_in "$output" "source: module, exact; limit $LIMIT;"
 	run_as_nobody 2 -N ctk-shop
 	assert_in "$stderr" "Operation not permitted"
 	assert_in "$stderr" "try as root"
@@ -706,15 +803,17 @@ run_on_terminal()
 @test "in a namespace of one's own only that is shown" {
 	full_ns ctk-shop
 	make_ns ctk-mail
-	run -0 --separate-stderr ip netns exec ctk-mail "$CTKSTAT" -j
-	assert_json '[.netns[].netns_inum] == [$n]' \
+	run_program 0 ip netns exec ctk-mail "$CTKSTAT" -j
+	assert_json '[.netns[].netns_inum] == [$n] and (.complete | not)' \
 		--argjson n "$(inum_of ctk-mail)"
-	run -0 --separate-stderr ip netns exec ctk-mail "$CTKSTAT"
+	run_program 0 ip netns exec ctk-mail "$CTKSTAT"
 	assert_in "$output" "only this namespace is shown"
-	run -0 --separate-stderr unshare -Urn "$CTKSTAT" -j
-	assert_json '.netns | length == 1'
-	run -2 --separate-stderr unshare -Urn "$CTKSTAT" \
-		-N /run/netns/ctk-shop
+	run_program 0 unshare -Urn "$CTKSTAT" -j
+	assert_json '(.netns | length) == 1 and (.complete | not)'
+	run_program 2 unshare -Urn "$CTKSTAT" -N /run/netns/ctk-shop
+	# A container's process 1 is its own.
+	run_program 0 unshare -npf --mount-proc "$CTKSTAT" reset -a
+	assert_in "$output" "only this namespace is shown"
 }
 
 # --- Without the module, without conntrack --------------------------------
@@ -734,11 +833,7 @@ run_on_terminal()
 	[[ $(json "$shop.entries") -eq \
 		$(proc_of ctk-shop nf_conntrack_count) ]]
 	[[ $(json "$shop.lost") -eq $lost ]]
-	for pair in drop:drop insert:insert invalid:invalid \
-		chain_toolong:chaintoolong; do
-		[[ $(json "$shop.kernel_stats.${pair%:*}") -eq \
-			$(kernel_stat ctk-shop "${pair#*:}") ]]
-	done
+	assert_kernel_stats ctk-shop
 	# What is unknown is absent, not zero.
 	assert_json "$shop | has(\"table_full_drops\") or has(\"peak\") or
 		has(\"growth_rate\") or has(\"last_loss_time\") | not"
@@ -759,26 +854,24 @@ run_on_terminal()
 	start_flood ctk-shop --rate 200
 	run --separate-stderr timeout 60 bash -c \
 		"'$CTKSTAT' 0.5 | grep -m 1 'losing new connections now'"
-	stop_flood
+	stop_all
 	[[ $output =~ ^FULL\ \ ctk-shop\ .*is\ losing\ new\ connections\ now$ ]]
 }
 
 @test "the module may come and go under ctkstat INTERVAL" {
-	"$CTKSTAT" -j 0.1 >"$BATS_TEST_TMPDIR/out" &
-	pid=$!
+	start "$CTKSTAT" -j 0.1 >"$BATS_TEST_TMPDIR/screens"
 	for source in module proc module; do
 		case $source in
 		proc) ctk_remove ;;
 		module) ctk_loaded || ctk_insert ;;
 		esac
 		deadline=$((SECONDS + WAIT))
-		until [[ $(tail -n 2 "$BATS_TEST_TMPDIR/out" | head -n 1 |
+		until [[ $(tail -n 2 "$BATS_TEST_TMPDIR/screens" | head -n 1 |
 			jq -r .source) == "$source" ]]; do
 			[[ $SECONDS -lt $deadline ]]
 			sleep 0.1
 		done
 	done
-	kill "$pid"
 }
 
 @test "without conntrack the verdict is UNKNOWN, with and without ctk" {

@@ -377,7 +377,7 @@ stop_flood()
 	kill "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	code=$?
-	line=$(tail -n 1 "$work/flood-$1")
+	line=$(<"$work/flood-$1")
 	if [[ -z $line && $code -eq $((128 + 15)) ]]; then
 		line="mode=udp attempts=0 sent=0"
 	fi

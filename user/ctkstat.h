@@ -93,7 +93,8 @@ struct snapshot {
 	struct netns *netns;
 	size_t n_netns;
 	size_t refused;		/* namespaces known, but not ours to enter */
-	bool own_only;		/* the others were not ours to see */
+	bool asked_all;
+	bool hidden;		/* some are not ours to see */
 	bool torn;		/* namespaces came and went while it was read */
 	struct names names;
 };
@@ -114,8 +115,9 @@ struct source {
 extern const struct source source_module;
 extern const struct source source_proc;
 
-int snapshot_read_status(struct snapshot *s);
+int snapshot_read_status(struct snapshot *s, const struct options *o);
 int snapshot_read(struct snapshot *s, const struct options *o);
+bool snapshot_complete(const struct snapshot *s);
 struct netns *snapshot_add(struct snapshot *s);
 void snapshot_free(struct snapshot *s);
 
@@ -139,6 +141,7 @@ struct verdict {
 void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width);
 const char *level_word(enum level level);
 const char *level_name(enum level level);
+uint64_t other_losses(const struct record *r);
 
 /* Of one namespace, the worst last. */
 enum state {
@@ -151,11 +154,13 @@ enum state {
 	STATE_LOSING,
 };
 
-/* The namespace to name, and how many more are in the same state. */
+/* The namespace to name, how many more are in its state, their losses. */
 struct worst {
 	const struct netns *netns;
 	enum state state;
 	size_t others;
+	uint64_t lost;
+	uint64_t last;
 };
 
 /* words.c */
@@ -169,12 +174,20 @@ void say_blind(struct verdict *v, const struct snapshot *s,
 #define FILL_WARNING	800000U
 #define FILL_FULL	1000000U
 
-/* A command is one file and one line in main.c. run() is one screen. */
+typedef void (*put_page)(FILE *out, const struct options *o,
+			 const struct snapshot *s);
+
+/*
+ * A command is one file and one line in main.c: it reads a snapshot and makes
+ * a text or JSON of it.
+ */
 struct command {
 	const char *name;
 	const char *summary;
 	bool repeats;		/* takes INTERVAL and COUNT */
-	int (*run)(const struct options *o);
+	int (*read)(struct snapshot *s, const struct options *o);
+	put_page text;
+	json_t *(*json)(const struct options *o, const struct snapshot *s);
 };
 
 extern const struct command command_screen;
@@ -202,7 +215,12 @@ int parse_count(unsigned long *count, const char *text);
 /* selector.c */
 int selector_parse(struct selector *sel, const char *text);
 
+/* screen.c */
+void put_unseen(FILE *out, const struct snapshot *s);
+
 /* output.c */
+char *make_text(put_page page, const struct options *o,
+		const struct snapshot *s);
 int put_text(const struct options *o, const char *text);
 int put_json(const struct options *o, json_t *json);
 int flush_output(void);
@@ -215,10 +233,14 @@ size_t screen_rows(void);
 json_t *json_record(const struct record *r, const struct field *fields);
 void json_add(json_t *object, const struct record *r, const struct field *f);
 json_t *json_netns(const struct netns *n);
+json_t *json_name(const char *text);
 json_t *json_time(uint64_t ns);
 
 /* fail.c */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *failure(void);
+
+/* array.c */
+void *grow(void *list, size_t n, size_t size);
 
 #endif /* CTKSTAT_H */

@@ -16,11 +16,11 @@ json_t *json_time(uint64_t ns)
 	return json_string(iso);
 }
 
-/* A file's name can be any bytes, JSON cannot. */
-static json_t *json_name(const char *text)
+/* A name, or an error with one in it, can be any bytes; JSON cannot. */
+json_t *json_name(const char *text)
 {
 	json_t *json = json_string(text);
-	char ascii[256];
+	char ascii[1024];
 
 	if (json)
 		return json;

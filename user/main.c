@@ -5,9 +5,12 @@
  * that prints errors and decides the exit code.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ctkstat.h"
 #include "version.h"
@@ -87,13 +90,28 @@ static enum exit_code give_up(const struct options *o, enum exit_code code)
 
 	if (!*why)
 		return code;
-	if (o->json) {
-		json_t *error = json_pack("{s:s}", "error", why);
-
-		put_json(o, error);
-	}
+	/* First, since put_json() may fail for a reason of its own. */
 	fprintf(stderr, "ctkstat: %s\n", why);
+	if (o->json)
+		put_json(o, json_pack("{s:o}", "error", json_name(why)));
 	return code;
+}
+
+static int run(const struct command *command, const struct options *o)
+{
+	struct snapshot s;
+	int error = command->read(&s, o);
+	char *text;
+
+	if (!error && o->json) {
+		error = put_json(o, command->json(o, &s));
+	} else if (!error) {
+		text = make_text(command->text, o, &s);
+		error = text ? put_text(o, text) : -1;
+		free(text);
+	}
+	snapshot_free(&s);
+	return error;
 }
 
 static void add_seconds(struct timespec *ts, double seconds)
@@ -106,6 +124,24 @@ static void add_seconds(struct timespec *ts, double seconds)
 	}
 }
 
+/*
+ * Until an INTERVAL after @next. Those that went by meanwhile, as while the
+ * process was stopped, are not caught up on.
+ */
+static void wait_for(struct timespec *next, double interval)
+{
+	struct timespec now;
+
+	add_seconds(next, interval);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (next->tv_sec < now.tv_sec ||
+	    (next->tv_sec == now.tv_sec && next->tv_nsec < now.tv_nsec))
+		*next = now;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) ==
+	       EINTR)
+		;
+}
+
 /* Screens are INTERVAL apart, however long each of them takes. */
 static int repeat(const struct command *command, const struct options *o)
 {
@@ -113,13 +149,10 @@ static int repeat(const struct command *command, const struct options *o)
 	struct timespec next;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	for (unsigned long i = 1; !command->run(o); i++) {
+	for (unsigned long i = 1; !run(command, o); i++) {
 		if (i == count)
 			return 0;
-		add_seconds(&next, o->interval);
-		while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next,
-				       NULL) == EINTR)
-			;
+		wait_for(&next, o->interval);
 		if (!o->json && !o->redraw && putchar('\n') == EOF)
 			return flush_output();
 	}
@@ -135,11 +168,23 @@ static enum exit_code print_about(const struct options *o)
 	return flush_output() ? give_up(o, EXIT_FAILED) : EXIT_OK;
 }
 
+/*
+ * What is closed would be given to the next file that is opened, and written
+ * into. That stdout cannot be written is still noticed.
+ */
+static void open_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) != fd)
+			exit(EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .header = true };
 	const struct command *command;
 
+	open_standard_files();
 	signal(SIGPIPE, SIG_IGN);
 	detect_terminal(&o);
 	if (parse_options(&o, argc, argv))

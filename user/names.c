@@ -35,16 +35,11 @@ uint64_t nsfs_device(void)
 
 static void add(struct names *names, uint32_t inum, const char *text)
 {
-	struct name *list = names->list;
+	struct name *list = grow(names->list, names->n, sizeof(*list));
 
-	/* Doubled at 1, 2, 4, ... so that a thousand cost ten copies. */
-	if (!(names->n & (names->n - 1))) {
-		list = reallocarray(list, names->n ? 2 * names->n : 1,
-				    sizeof(*list));
-		if (!list)
-			return;
-		names->list = list;
-	}
+	if (!list)
+		return;
+	names->list = list;
 	list[names->n].inum = inum;
 	list[names->n].text = strdup(text);
 	if (list[names->n].text)

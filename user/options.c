@@ -52,16 +52,25 @@ void detect_terminal(struct options *o)
 	o->redraw = o->terminal && !dumb;
 }
 
+static bool is_known(int c)
+{
+	for (const struct option *o = long_options; o->name; o++)
+		if (o->val == c)
+			return true;
+	return false;
+}
+
+/* What was given is only known of a long one; another can be in a cluster. */
 static int bad_option(int c, char *const argv[])
 {
 	const char *given = argv[optind - 1];
 
 	if (c == ':')
-		return fail("option '%s' needs an argument", given);
+		return fail("option '-%c' needs an argument", optopt);
 	if (optopt >= '0' && optopt <= '9')
 		return fail("'-%c...': INTERVAL and COUNT are above 0",
 			    optopt);
-	if (!optopt || !strncmp(given, "--", 2))
+	if (!optopt || is_known(optopt))
 		return fail("unknown option '%s'", given);
 	return fail("unknown option '-%c'", optopt);
 }

@@ -40,6 +40,24 @@ static void put_over(const char *text)
 	fputs("\033[J", stdout);
 }
 
+/* NULL, and a failure, without memory; the caller frees it. */
+char *make_text(put_page page, const struct options *o,
+		const struct snapshot *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out)
+		page(out, o, s);
+	if (!out || fclose(out)) {
+		free(text);
+		text = NULL;
+		fail("no memory for the screen");
+	}
+	return text;
+}
+
 int put_text(const struct options *o, const char *text)
 {
 	if (o->redraw)

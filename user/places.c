@@ -16,15 +16,11 @@
 
 static int add_place(struct places *p, const char *path, uint32_t inum)
 {
-	struct place *list = p->list;
+	struct place *list = grow(p->list, p->n, sizeof(*list));
 
-	/* Doubled at 1, 2, 4, ... as in snapshot_add(). */
-	if (!(p->n & (p->n - 1))) {
-		list = reallocarray(list, p->n ? 2 * p->n : 1, sizeof(*list));
-		if (!list)
-			return fail("no memory for %zu namespaces", p->n);
-		p->list = list;
-	}
+	if (!list)
+		return -1;
+	p->list = list;
 	list[p->n].inum = inum;
 	list[p->n].path = strdup(path);
 	if (!list[p->n].path)

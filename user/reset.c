@@ -5,8 +5,6 @@
  * stay as they are.
  */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <linux/ctk.h>
 
@@ -29,15 +27,12 @@ static void put_cleared(FILE *out, const struct netns *n)
 }
 
 /* Of many only those that had something to clear, and how many had not. */
-static int put_reset(const struct options *o, const struct snapshot *s)
+static void reset_text(FILE *out, const struct options *o,
+		       const struct snapshot *s)
 {
-	char *text = NULL;
-	size_t size, quiet = 0;
-	FILE *out = open_memstream(&text, &size);
-	int error;
+	size_t quiet = 0;
 
-	if (!out)
-		return fail("no memory for the screen");
+	(void)o;
 	for (size_t i = 0; i < s->n_netns; i++) {
 		const struct record *r = &s->netns[i].r;
 
@@ -49,13 +44,7 @@ static int put_reset(const struct options *o, const struct snapshot *s)
 	}
 	if (quiet)
 		fprintf(out, "%zu namespaces had lost nothing\n", quiet);
-	if (fclose(out)) {
-		free(text);
-		return fail("no memory for the screen");
-	}
-	error = put_text(o, text);
-	free(text);
-	return error;
+	put_unseen(out, s);
 }
 
 /* The counters as they were before. */
@@ -68,6 +57,8 @@ static json_t *reset_json(const struct options *o, const struct snapshot *s)
 	for (size_t i = 0; i < s->n_netns; i++)
 		json_array_append_new(list, json_netns(&s->netns[i]));
 	json_object_set_new(top, "reset", list);
+	json_object_set_new(top, "complete",
+			    json_boolean(snapshot_complete(s)));
 	return top;
 }
 
@@ -84,21 +75,10 @@ static int clear_losses(struct snapshot *s, const struct options *o)
 	return s->source->reset(s);
 }
 
-static int reset_run(const struct options *o)
-{
-	struct snapshot s;
-	int error = clear_losses(&s, o);
-
-	if (!error && o->json)
-		error = put_json(o, reset_json(o, &s));
-	else if (!error)
-		error = put_reset(o, &s);
-	snapshot_free(&s);
-	return error;
-}
-
 const struct command command_reset = {
 	.name = "reset",
 	.summary = "sets the losses of a namespace to zero (-N, or -a all)",
-	.run = reset_run,
+	.read = clear_losses,
+	.text = reset_text,
+	.json = reset_json,
 };

@@ -16,9 +16,6 @@
 #define NAME_WIDTH	18
 #define BAR_WIDTH	6
 
-/* Lines of a redrawn screen that are not rows of the table. */
-#define OTHER_LINES	12
-
 #define RED		"\033[1;31m"
 #define YELLOW		"\033[33m"
 #define GREEN		"\033[32m"
@@ -104,6 +101,13 @@ static const char *row_color(const struct record *r)
 	return fill >= FILL_WARNING ? YELLOW : "";
 }
 
+/* /proc knows no time of a loss, and yet whether one has just been. */
+static bool is_now(const struct record *r, const struct field *f)
+{
+	return f->attr == CTK_A_NETNS_LAST_LOSS_TIME &&
+	       get(r, CTK_A_NETNS_LOSS_RATE);
+}
+
 static void put_row(FILE *out, const struct options *o,
 		    const struct snapshot *s, const struct netns *n)
 {
@@ -116,7 +120,7 @@ static void put_row(FILE *out, const struct options *o,
 	for (f = netns_fields; f->attr; f++) {
 		if (!f->title)
 			continue;
-		if (has(&n->r, f->attr))
+		if (has(&n->r, f->attr) || is_now(&n->r, f))
 			f->format(cell, sizeof(cell), &n->r, f, s->now);
 		else
 			snprintf(cell, sizeof(cell), "-");
@@ -134,25 +138,18 @@ static bool foldable(const struct snapshot *s, size_t i)
 {
 	const struct record *r = &s->netns[i].r;
 
-	return i && get(r, CTK_A_NETNS_NETNS_INUM) != s->own &&
-	       get(r, CTK_A_NETNS_FILL) < FILL_FOLDED &&
-	       !get(r, CTK_A_NETNS_LOST);
-}
-
-static size_t row_limit(const struct options *o)
-{
-	size_t rows;
-
-	if (!o->redraw)
-		return SIZE_MAX;
-	rows = screen_rows();
-	return rows > OTHER_LINES ? rows - OTHER_LINES : 1;
+	if (!i || get(r, CTK_A_NETNS_NETNS_INUM) == s->own ||
+	    get(r, CTK_A_NETNS_LOST))
+		return false;
+	if (has(r, CTK_A_NETNS_FILL))
+		return get(r, CTK_A_NETNS_FILL) < FILL_FOLDED;
+	return has(r, CTK_A_NETNS_ENTRIES) && !get(r, CTK_A_NETNS_ENTRIES);
 }
 
 static void put_table(FILE *out, const struct options *o,
-		      const struct snapshot *s)
+		      const struct snapshot *s, size_t limit)
 {
-	size_t rows = 0, folded = 0, beyond = 0, limit = row_limit(o);
+	size_t rows = 0, folded = 0, beyond = 0;
 
 	if (o->header)
 		put_header(out, o);
@@ -217,22 +214,31 @@ static void put_elsewhere(FILE *out, const struct snapshot *s)
 	put_wrapped(out, "", text);
 }
 
-/* module, exact (missed 0) */
+/*
+ * module, exact (missed 0). What was missed is only told to those who may see
+ * all namespaces; exact is said of a wrapper that is not known to have missed.
+ */
 static void describe_module(char *buf, size_t size, const struct record *r)
 {
-	uint64_t missed = get(r, CTK_A_STATUS_MISSED);
+	uint64_t hook = get(r, CTK_A_STATUS_HOOK);
+	bool exact = hook == CTK_HOOK_WRAPPER && !get(r, CTK_A_STATUS_MISSED);
+	char word[64], missed[48] = "";
 
-	if (!has(r, CTK_A_STATUS_HOOK))
+	if (!has(r, CTK_A_STATUS_HOOK)) {
 		snprintf(buf, size, "module, detached");
-	else if (get(r, CTK_A_STATUS_HOOK) == CTK_HOOK_BLIND)
+		return;
+	}
+	if (hook == CTK_HOOK_BLIND) {
 		snprintf(buf, size,
 			 "module, hook blind: losses are in other-drops");
-	else if (get(r, CTK_A_STATUS_HOOK) == CTK_HOOK_KRETPROBE)
-		snprintf(buf, size, "module, kretprobe, missed %" PRIu64,
-			 missed);
-	else
-		snprintf(buf, size, "module, exact (missed %" PRIu64 ")",
-			 missed);
+		return;
+	}
+	format_field(word, sizeof(word), r,
+		     field_of(status_fields, CTK_A_STATUS_HOOK), 0);
+	if (has(r, CTK_A_STATUS_MISSED))
+		snprintf(missed, sizeof(missed), " (missed %" PRIu64 ")",
+			 get(r, CTK_A_STATUS_MISSED));
+	snprintf(buf, size, "module, %s%s", exact ? "exact" : word, missed);
 }
 
 static void put_source(FILE *out, const struct snapshot *s)
@@ -255,49 +261,65 @@ static void put_source(FILE *out, const struct snapshot *s)
 	put_wrapped(out, "", text);
 }
 
-static void put_unseen(FILE *out, const struct snapshot *s)
+/* What is not in a snapshot of all namespaces. */
+void put_unseen(FILE *out, const struct snapshot *s)
 {
 	char text[160];
 
-	if (s->own_only)
+	if (s->hidden && s->n_netns <= 1) {
 		put_wrapped(out, "",
 			    "only this namespace is shown: the others need root in the initial namespace");
-	else if (s->refused) {
+	} else if (s->refused) {
 		snprintf(text, sizeof(text),
 			 "%zu more could not be entered: that needs root in the initial namespace",
 			 s->refused);
 		put_wrapped(out, "", text);
+	} else if (s->hidden) {
+		put_wrapped(out, "",
+			    "others may be hidden: they need root in the initial namespace");
 	}
 	if (s->torn)
 		put_wrapped(out, "",
 			    "namespaces came and went meanwhile: some may be missing");
 }
 
-static int put_screen(const struct options *o, const struct snapshot *s)
+/* @limit: rows that the table may have. */
+static void put_screen(FILE *out, const struct options *o,
+		       const struct snapshot *s, size_t limit)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	int error;
-
-	if (!out)
-		return fail("no memory for the screen");
 	put_verdict(out, o, s);
 	/* Without conntrack /proc knows nothing that could be tabled. */
 	if (has_any(s, CTK_A_NETNS_LOST)) {
 		fputc('\n', out);
-		put_table(out, o, s);
+		put_table(out, o, s, limit);
 		put_elsewhere(out, s);
 	}
 	put_source(out, s);
 	put_unseen(out, s);
-	if (fclose(out)) {
-		free(text);
-		return fail("no memory for the screen");
-	}
-	error = put_text(o, text);
+}
+
+static void put_without_rows(FILE *out, const struct options *o,
+			     const struct snapshot *s)
+{
+	put_screen(out, o, s, 0);
+}
+
+/* What a redrawn screen has room for; its last line is the cursor's. */
+static size_t row_limit(const struct options *o, const struct snapshot *s)
+{
+	size_t rows = screen_rows(), lines = 1;
+	char *text = make_text(put_without_rows, o, s);
+
+	for (const char *c = text; c && *c; c++)
+		lines += *c == '\n';
 	free(text);
-	return error;
+	return rows > lines ? rows - lines : 0;
+}
+
+static void screen_text(FILE *out, const struct options *o,
+			const struct snapshot *s)
+{
+	put_screen(out, o, s, o->redraw ? row_limit(o, s) : SIZE_MAX);
 }
 
 static json_t *screen_json(const struct options *o, const struct snapshot *s)
@@ -317,25 +339,16 @@ static json_t *screen_json(const struct options *o, const struct snapshot *s)
 	for (size_t i = 0; i < s->n_netns; i++)
 		json_array_append_new(list, json_netns(&s->netns[i]));
 	json_object_set_new(top, "netns", list);
+	json_object_set_new(top, "complete",
+			    json_boolean(snapshot_complete(s)));
 	return top;
-}
-
-static int screen_run(const struct options *o)
-{
-	struct snapshot s;
-	int error = snapshot_read(&s, o);
-
-	if (!error && o->json)
-		error = put_json(o, screen_json(o, &s));
-	else if (!error)
-		error = put_screen(o, &s);
-	snapshot_free(&s);
-	return error;
 }
 
 const struct command command_screen = {
 	.name = "",
 	.summary = "which table is full, who loses, since when",
 	.repeats = true,
-	.run = screen_run,
+	.read = snapshot_read,
+	.text = screen_text,
+	.json = screen_json,
 };

@@ -258,7 +258,10 @@ static int sort_before(const void *a, const void *b)
 	return before_by_inum(&((const struct before *)a)->inum, b);
 }
 
-/* Counters that went back are those of another namespace, or wrapped. */
+/*
+ * Rounded up, so that a loss is never 0. Counters that went back are those of
+ * another namespace, or wrapped.
+ */
 static void set_rate(struct netns *n, uint64_t elapsed)
 {
 	uint32_t inum = (uint32_t)get(&n->r, CTK_A_NETNS_NETNS_INUM);
@@ -270,7 +273,7 @@ static void set_rate(struct netns *n, uint64_t elapsed)
 			    before_by_inum);
 	if (b && elapsed && lost >= b->lost)
 		set(&n->r, CTK_A_NETNS_LOSS_RATE,
-		    (lost - b->lost) * 1000 / elapsed);
+		    ((lost - b->lost) * 1000 + elapsed - 1) / elapsed);
 }
 
 static void rate_losses(struct snapshot *s)
@@ -309,17 +312,15 @@ static int proc_read_netns(struct snapshot *s, const struct selector *which)
 	struct places places = { 0 };
 	struct visit v = { .s = s, .places = &places };
 	int error = places_find(&places, s, which);
-	bool hidden;
 
 	if (!error)
 		error = visit(&v);
-	hidden = places.hidden;
+	s->hidden = s->asked_all && (places.hidden || s->refused);
 	places_free(&places);
 	if (error)
 		return -1;
 	if (!s->n_netns && which->text)
 		return nowhere(s, which);
-	s->own_only = s->n_netns == 1 && (s->refused || hidden);
 	rate_losses(s);
 	return 0;
 }

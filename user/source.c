@@ -64,7 +64,9 @@ static int read_from(struct snapshot *s, const struct source *source,
 		     const struct selector *which)
 {
 	s->source = source;
+	s->asked_all = which && which->by == SELECT_ALL;
 	s->n_netns = 0;
+	s->refused = 0;
 	memset(&s->status, 0, sizeof(s->status));
 	if (source->read_status(s))
 		return -1;
@@ -90,8 +92,9 @@ static int read_any(struct snapshot *s, const struct selector *which)
 }
 
 /* The caller frees the snapshot, read or not. */
-int snapshot_read_status(struct snapshot *s)
+int snapshot_read_status(struct snapshot *s, const struct options *o)
 {
+	(void)o;
 	memset(s, 0, sizeof(*s));
 	if (read_any(s, NULL))
 		return -1;
@@ -114,23 +117,21 @@ int snapshot_read(struct snapshot *s, const struct options *o)
 	return 0;
 }
 
+/* Whether it has all that was asked for. */
+bool snapshot_complete(const struct snapshot *s)
+{
+	return !s->hidden && !s->torn;
+}
+
 /* NULL, and a failure, without memory. */
 struct netns *snapshot_add(struct snapshot *s)
 {
-	struct netns *netns;
+	struct netns *netns = grow(s->netns, s->n_netns, sizeof(*netns));
 
-	/* Doubled: grown at 1, 2, 4, ... so that a thousand cost ten copies. */
-	if (!(s->n_netns & (s->n_netns - 1))) {
-		size_t room = s->n_netns ? 2 * s->n_netns : 1;
-
-		netns = reallocarray(s->netns, room, sizeof(*netns));
-		if (!netns) {
-			fail("no memory for %zu namespaces", room);
-			return NULL;
-		}
-		s->netns = netns;
-	}
-	netns = &s->netns[s->n_netns++];
+	if (!netns)
+		return NULL;
+	s->netns = netns;
+	netns += s->n_netns++;
 	memset(netns, 0, sizeof(*netns));
 	return netns;
 }

@@ -4,7 +4,6 @@
  * and what the table can take of memory. Says nothing of any namespace.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/ctk.h>
@@ -40,20 +39,17 @@ static void put_memory(FILE *out, const struct record *r)
 
 	if (!limit || !entry)
 		return;
-	fprintf(out, "%-*s at the limit, entries %" PRIu64 " KiB and extensions; hash %" PRIu64
-		" KiB\n", LABEL_WIDTH, "memory", limit * entry / 1024, hash / 1024);
+	fprintf(out, "%-*s entries up to %" PRIu64
+		" KiB and extensions, hash %" PRIu64 " KiB\n", LABEL_WIDTH,
+		"memory", limit * entry / 1024, hash / 1024);
 }
 
-static int put_status(const struct options *o, const struct snapshot *s)
+static void status_text(FILE *out, const struct options *o,
+			const struct snapshot *s)
 {
 	const struct status *status = &s->status;
-	char *text = NULL, date[32];
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	int error;
+	char date[32];
 
-	if (!out)
-		return fail("no memory for the screen");
 	if (o->timestamp) {
 		format_date(date, sizeof(date), s->now);
 		fprintf(out, "%-*s %s\n", LABEL_WIDTH, "time", date);
@@ -67,13 +63,6 @@ static int put_status(const struct options *o, const struct snapshot *s)
 		fprintf(out, "hook %zu\n", i + 1);
 		put_record(out, &status->hooks[i], hook_fields, "  ", s->now);
 	}
-	if (fclose(out)) {
-		free(text);
-		return fail("no memory for the screen");
-	}
-	error = put_text(o, text);
-	free(text);
-	return error;
 }
 
 static json_t *status_json(const struct options *o, const struct snapshot *s)
@@ -92,22 +81,11 @@ static json_t *status_json(const struct options *o, const struct snapshot *s)
 	return top;
 }
 
-static int status_run(const struct options *o)
-{
-	struct snapshot s;
-	int error = snapshot_read_status(&s);
-
-	if (!error && o->json)
-		error = put_json(o, status_json(o, &s));
-	else if (!error)
-		error = put_status(o, &s);
-	snapshot_free(&s);
-	return error;
-}
-
 const struct command command_status = {
 	.name = "status",
 	.summary = "what ctk is attached to, by which hook, what it missed",
 	.repeats = true,
-	.run = status_run,
+	.read = snapshot_read_status,
+	.text = status_text,
+	.json = status_json,
 };

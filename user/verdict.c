@@ -48,11 +48,20 @@ static bool is_losing(const struct record *r)
 		get(r, CTK_A_NETNS_FILL) >= FILL_AT_LIMIT);
 }
 
-/* Whether losses can be those of a full table. */
+/* Whether losses of now can be those of a full table. */
 static bool table_full_loss(const struct snapshot *s, const struct record *r)
 {
 	return hook_is_blind(s) || !has(r, CTK_A_NETNS_TABLE_FULL_DROPS) ||
-	       get(r, CTK_A_NETNS_TABLE_FULL_DROPS);
+	       has(r, CTK_A_NETNS_FULL_SINCE);
+}
+
+/* Neither to a full table nor to chains; /proc has the first two in one. */
+uint64_t other_losses(const struct record *r)
+{
+	if (has(r, CTK_A_NETNS_OTHER_DROPS))
+		return get(r, CTK_A_NETNS_OTHER_DROPS);
+	return get(r, CTK_A_NETNS_LOST) -
+	       get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS);
 }
 
 static enum state state_of(const struct snapshot *s, const struct netns *n)
@@ -60,15 +69,15 @@ static enum state state_of(const struct snapshot *s, const struct netns *n)
 	const struct record *r = &n->r;
 	uint64_t fill = get(r, CTK_A_NETNS_FILL);
 	uint64_t last = get(r, CTK_A_NETNS_LAST_LOSS_TIME);
+	uint64_t other = other_losses(r);
 
 	if (is_losing(r) && fill >= FILL_AT_LIMIT && table_full_loss(s, r))
 		return STATE_LOSING;
 	if (fill >= FILL_FULL)
 		return STATE_FULL;
-	if (is_losing(r) && get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS))
+	if (is_losing(r) && get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS) > other)
 		return STATE_CHAINS;
-	if (is_losing(r) && (get(r, CTK_A_NETNS_OTHER_DROPS) ||
-			     !has(r, CTK_A_NETNS_OTHER_DROPS)))
+	if (is_losing(r) && other)
 		return STATE_OTHER_LOSS;
 	if (last && last + RECENT > s->now)
 		return STATE_LOST_RECENTLY;
@@ -89,24 +98,29 @@ static bool worse(const struct netns *a, const struct netns *b)
 	return false;
 }
 
+static void count_in(struct worst *w, const struct netns *n)
+{
+	uint64_t last = get(&n->r, CTK_A_NETNS_LAST_LOSS_TIME);
+
+	if (w->netns)
+		w->others++;
+	if (!w->netns || worse(n, w->netns))
+		w->netns = n;
+	w->lost += get(&n->r, CTK_A_NETNS_LOST);
+	if (last > w->last)
+		w->last = last;
+}
+
 static void find_worst(const struct snapshot *s, struct worst *w)
 {
 	memset(w, 0, sizeof(*w));
 	for (size_t i = 0; i < s->n_netns; i++) {
-		const struct netns *n = &s->netns[i];
-		enum state state = state_of(s, n);
+		enum state state = state_of(s, &s->netns[i]);
 
-		if (!w->netns || state > w->state) {
-			w->netns = n;
-			w->state = state;
-			w->others = 0;
-			continue;
-		}
-		if (state < w->state)
-			continue;
-		w->others++;
-		if (worse(n, w->netns))
-			w->netns = n;
+		if (state > w->state)
+			*w = (struct worst){ .state = state };
+		if (state == w->state)
+			count_in(w, &s->netns[i]);
 	}
 }
 

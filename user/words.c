@@ -111,9 +111,10 @@ static void episode_line(struct verdict *v, const struct snapshot *s,
 
 	entries_of(entries, sizeof(entries), r);
 	if (!has(r, CTK_A_NETNS_FULL_SINCE)) {
-		more(v, "%s; %" PRIu64 " lost/s; %" PRIu64
-		     " lost since nf_conntrack was loaded", entries,
-		     get(r, CTK_A_NETNS_LOSS_RATE), get(r, CTK_A_NETNS_LOST));
+		more(v, "%s; %" PRIu64 " lost/s; %" PRIu64 " lost since %s",
+		     entries, get(r, CTK_A_NETNS_LOSS_RATE),
+		     get(r, CTK_A_NETNS_LOST), s->source == &source_proc ?
+		     "nf_conntrack was loaded" : "ctk's load or reset");
 		return;
 	}
 	format_clock(clock, sizeof(clock), get(r, CTK_A_NETNS_FULL_SINCE),
@@ -199,21 +200,32 @@ static void say_full(struct verdict *v, const struct snapshot *s,
 static void say_chains(struct verdict *v, const struct snapshot *s,
 		       const struct worst *w, size_t width)
 {
+	const struct record *r = &w->netns->r;
+	char load[64] = "";
 	uint64_t entries = 0;
 
 	say_losing(v, s, w, width);
 	for (size_t i = 0; i < s->n_netns; i++)
 		entries += get(&s->netns[i].r, CTK_A_NETNS_ENTRIES);
-	more(v, "chains too long, the second ceiling: %" PRIu64
-	     " entries in %" PRIu64 " buckets; more buckets help (net.netfilter.nf_conntrack_buckets), a higher limit does not",
-	     entries, get(&s->status.r, CTK_A_STATUS_BUCKETS));
+	if (s->asked_all && snapshot_complete(s))
+		snprintf(load, sizeof(load), "%" PRIu64 " entries in ",
+			 entries);
+	more(v, "%" PRIu64 " lost to chains too long, the second ceiling, %" PRIu64
+	     " otherwise: %s%" PRIu64 " buckets; more buckets help (net.netfilter.nf_conntrack_buckets), a higher limit does not",
+	     get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS), other_losses(r), load,
+	     get(&s->status.r, CTK_A_STATUS_BUCKETS));
 }
 
 static void say_other(struct verdict *v, const struct snapshot *s,
 		      const struct worst *w, size_t width)
 {
+	const struct record *r = &w->netns->r;
+
 	say_losing(v, s, w, width);
-	more(v, "not for a full table: no memory, a protocol's refusal or a clash (other-drops)");
+	more(v, "not for a full table: %" PRIu64
+	     " to no memory, a protocol's refusal or a clash (other-drops), %" PRIu64
+	     " to chains too long", other_losses(r),
+	     get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS));
 }
 
 struct total {
@@ -243,14 +255,12 @@ static void say_lost(struct verdict *v, const struct snapshot *s,
 {
 	const struct record *r = &w->netns->r;
 	char entries[64], sentence[128], clock[32], age[32];
-	struct total t;
 
-	add_up(s, &t);
 	entries_of(entries, sizeof(entries), r);
-	format_clock(clock, sizeof(clock), t.last, s->now);
-	format_age(age, sizeof(age), t.last, s->now);
+	format_clock(clock, sizeof(clock), w->last, s->now);
+	format_age(age, sizeof(age), w->last, s->now);
 	snprintf(sentence, sizeof(sentence),
-		 "lost %" PRIu64 " packets, the last at %s", t.lost, clock);
+		 "lost %" PRIu64 " packets, the last at %s", w->lost, clock);
 	name_line(v, w, width, sentence, sentence);
 	more(v, "that was %s ago; %" PRIu64 "%% full now, %s", age,
 	     get(r, CTK_A_NETNS_FILL) / 10000, entries);

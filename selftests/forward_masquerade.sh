@@ -69,11 +69,15 @@ forwarded_tcp_fills_the_rest_and_no_more()
 		--src-nat 2>/dev/null | grep -c 'dst=10.2.0.254')" -eq $ROOM
 }
 
+# Connections that ended have left room, and go on to: what gets in so can be
+# evicted by the next. What counts is that no packet is unaccounted for.
 forwarded_udp_is_lost()
 {
 	local before arrived lost
 
-	fill "$ROUTER" $(($(limit_now) - $(entries_of "$ROUTER")))
+	in_ns "$ROUTER" "$here/flowgen" ctnetlink --to 198.19.0.2 --count \
+		$(($(limit_now) - $(entries_of "$ROUTER"))) >/dev/null ||
+		fail "flowgen ctnetlink"
 	before=$(ctk "$ROUTER" table_full_drops)
 	drop_before=$(kernel_stat "$ROUTER" drop)
 	arrived=$(received_by "$SERVER")
@@ -83,7 +87,7 @@ forwarded_udp_is_lost()
 	arrived=$(($(received_by "$SERVER") - arrived))
 	lost=$(($(count_in sent "$line") - arrived))
 	expect "sent" "$(count_in sent "$line")" -eq 20000
-	expect "lost between the two" "$lost" -eq 20000
+	expect "lost between the two" "$lost" -ge 10000
 	expect "growth of the router's drop" \
 		$(($(kernel_stat "$ROUTER" drop) - drop_before)) -eq "$lost"
 	expect "table_full_drops" \

@@ -24,8 +24,9 @@ all: modules user
 modules:
 	@test -n "$(KDIR)" || { echo "no kernel headers here:" \
 		"run scripts/install-deps build, or give KDIR=" >&2; exit 1; }
-	@test "$(KDIR)" = "$(running)" || echo "ctk.ko is built for $(KDIR)"
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+	@test "$(KDIR)" = "$(running)" || \
+		echo "ctk.ko is built for $(KDIR), not for the running kernel"
 
 user:
 	$(MAKE) -C user

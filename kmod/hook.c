@@ -146,11 +146,11 @@ static int ctk_wrapper_attach(void)
 
 /*
  * Unregistering stops new calls. How long it waits itself is ftrace's affair,
- * and has changed; all the waiting that ctk needs is done here. A task can still be on its way into
- * ctk_early_drop(), inside its read-side section, or on its way out. It
- * cannot sleep on the way in or out, only be preempted, and that is what
- * synchronize_rcu_tasks() waits for; it may sleep in the section, which is
- * what synchronize_rcu() waits for. In this order nobody is left.
+ * and has changed; all the waiting that ctk needs is done here. A task can
+ * still be on its way into ctk_early_drop(), inside its read-side section, or
+ * on its way out. It cannot sleep on the way in or out, only be preempted, and
+ * that is what synchronize_rcu_tasks() waits for; it may sleep in the section,
+ * which is what synchronize_rcu() waits for. In this order nobody is left.
  */
 static void ctk_wrapper_detach(void)
 {

@@ -207,9 +207,9 @@ static int ctk_put_losses(struct sk_buff *skb,
 	return 0;
 }
 
-static int ctk_fill_netns(struct sk_buff *skb, const struct ctk_netns_info *info,
-			  u32 portid, u32 seq, int flags,
-			  struct netlink_callback *cb)
+static int ctk_fill_netns(struct sk_buff *skb,
+			  const struct ctk_netns_info *info, u32 portid,
+			  u32 seq, int flags, struct netlink_callback *cb)
 {
 	void *hdr = genlmsg_put(skb, portid, seq, &ctk_family, flags,
 				CTK_CMD_NETNS_GET);

@@ -28,6 +28,18 @@ masquerade()
 	in_ns "$1" sysctl -qw net.ipv4.ip_forward=1
 }
 
+# Else connections that end leave room again a while later, from ten seconds
+# (closed) to two minutes (time wait): who gets in then is not assured, can be
+# evicted by the next, and how many are lost depends on how fast the test is.
+keep_ended_connections()
+{
+	local state
+
+	for state in fin_wait close_wait last_ack time_wait close; do
+		echo "net.netfilter.nf_conntrack_tcp_timeout_$state=3600"
+	done | in_ns "$1" sysctl -qp -
+}
+
 # IPv4 packets, so that what IPv6 says of itself is not in it.
 received_by()
 {
@@ -47,6 +59,7 @@ router_fills()
 	ip -n "$CLIENT" route add default via 10.1.0.254
 	track "$ROUTER"
 	masquerade "$ROUTER" r1
+	keep_ended_connections "$ROUTER"
 	fill "$ROUTER" $((LIMIT - ROOM))
 	expect "entries" "$(ctk "$ROUTER" entries)" -eq $((LIMIT - ROOM))
 }
@@ -69,15 +82,11 @@ forwarded_tcp_fills_the_rest_and_no_more()
 		--src-nat 2>/dev/null | grep -c 'dst=10.2.0.254')" -eq $ROOM
 }
 
-# Connections that ended have left room, and go on to: what gets in so can be
-# evicted by the next. What counts is that no packet is unaccounted for.
 forwarded_udp_is_lost()
 {
 	local before arrived lost
 
-	in_ns "$ROUTER" "$here/flowgen" ctnetlink --to 198.19.0.2 --count \
-		$(($(limit_now) - $(entries_of "$ROUTER"))) >/dev/null ||
-		fail "flowgen ctnetlink"
+	fill "$ROUTER"
 	before=$(ctk "$ROUTER" table_full_drops)
 	drop_before=$(kernel_stat "$ROUTER" drop)
 	arrived=$(received_by "$SERVER")
@@ -87,7 +96,7 @@ forwarded_udp_is_lost()
 	arrived=$(($(received_by "$SERVER") - arrived))
 	lost=$(($(count_in sent "$line") - arrived))
 	expect "sent" "$(count_in sent "$line")" -eq 20000
-	expect "lost between the two" "$lost" -ge 10000
+	expect "lost between the two" "$lost" -eq 20000
 	expect "growth of the router's drop" \
 		$(($(kernel_stat "$ROUTER" drop) - drop_before)) -eq "$lost"
 	expect "table_full_drops" \

@@ -107,12 +107,15 @@ static void entries_of(char *buf, size_t size, const struct record *r)
 static void episode_line(struct verdict *v, const struct snapshot *s,
 			 const struct record *r)
 {
-	char entries[64], clock[32], age[32];
+	char entries[64], rate[32], clock[32], age[32];
 
 	entries_of(entries, sizeof(entries), r);
+	snprintf(rate, sizeof(rate), "%" PRIu64 " lost/s",
+		 get(r, CTK_A_NETNS_LOSS_RATE));
+	if (!get(r, CTK_A_NETNS_LOSS_RATE))
+		snprintf(rate, sizeof(rate), "none this second");
 	if (!has(r, CTK_A_NETNS_FULL_SINCE)) {
-		more(v, "%s; %" PRIu64 " lost/s; %" PRIu64 " lost since %s",
-		     entries, get(r, CTK_A_NETNS_LOSS_RATE),
+		more(v, "%s; %s; %" PRIu64 " lost since %s", entries, rate,
 		     get(r, CTK_A_NETNS_LOST), s->source == &source_proc ?
 		     "nf_conntrack was loaded" : "ctk's load or reset");
 		return;
@@ -120,8 +123,7 @@ static void episode_line(struct verdict *v, const struct snapshot *s,
 	format_clock(clock, sizeof(clock), get(r, CTK_A_NETNS_FULL_SINCE),
 		     s->now);
 	format_age(age, sizeof(age), get(r, CTK_A_NETNS_FULL_SINCE), s->now);
-	more(v, "%s; %" PRIu64 " lost/s; %" PRIu64 " lost since %s (%s)",
-	     entries, get(r, CTK_A_NETNS_LOSS_RATE),
+	more(v, "%s; %s; %" PRIu64 " lost since %s (%s)", entries, rate,
 	     get(r, CTK_A_NETNS_EPISODE_LOST), clock, age);
 }
 
@@ -296,6 +298,7 @@ static void say_high(struct verdict *v, const struct worst *w, size_t width)
 static void losses_in_words(char *buf, size_t size, const struct snapshot *s)
 {
 	uint64_t since = get(&s->status.r, CTK_A_STATUS_ATTACHED_SINCE);
+	bool proc = s->source == &source_proc;
 	char clock[32], age[32];
 	struct total t;
 
@@ -306,7 +309,10 @@ static void losses_in_words(char *buf, size_t size, const struct snapshot *s)
 		snprintf(buf, size, "%" PRIu64 " lost, the last at %s", t.lost,
 			 clock);
 	else if (t.lost)
-		snprintf(buf, size, "%" PRIu64 " lost since load", t.lost);
+		snprintf(buf, size, "%" PRIu64 " lost%s", t.lost,
+			 proc ? ", says the kernel" : " since load");
+	else if (proc)
+		snprintf(buf, size, "nothing lost, says the kernel");
 	else if (t.kernel)
 		snprintf(buf, size, "nothing lost since ctk's load or reset");
 	else if (since)

@@ -54,9 +54,17 @@ conntrack_load()
 		modprobe -a nf_conntrack nf_conntrack_netlink nft_ct
 }
 
+# A namespace that was deleted lets go of its rules, and these of conntrack, a
+# while later.
 conntrack_remove()
 {
-	modprobe -r nf_conntrack_netlink nft_ct nf_conntrack
+	local deadline=$((SECONDS + 60))
+
+	until modprobe -r nf_conntrack_netlink nft_ct nf_conntrack \
+		2>/dev/null; do
+		[[ $SECONDS -lt $deadline ]]
+		sleep 0.2
+	done
 }
 
 setup_file()

@@ -96,7 +96,14 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 	}
 }
 
-/* Readable after the fact: rare, so it may cost a look at the clock. */
+/**
+ * ctk_netns_mark_losing() - an episode of losses to a full table begins
+ * @ns: a namespace; nothing happens when its mark is set already
+ *
+ * Once an episode, so it may cost a look at the clock.
+ *
+ * Context: any but NMI, in an RCU read-side section.
+ */
 void ctk_netns_mark_losing(struct ctk_netns *ns)
 {
 	cmpxchg64(&ns->losing_since, 0, ktime_get_boottime_ns());
@@ -332,15 +339,40 @@ void ctk_netns_read(struct net *net, struct net *reader,
 	rcu_read_unlock();
 }
 
-/**
- * ctk_netns_find() - the first namespace from an id on
- * @id: where to begin; set to the id of the one found
- *
- * Context: any, in an RCU read-side section, which the result is good for.
- */
-struct ctk_netns *ctk_netns_find(unsigned long *id)
+/* The first namespace from @id on, which is set to its id; under RCU. */
+static struct ctk_netns *ctk_netns_find(unsigned long *id)
 {
 	return xa_find(&ctk_netns_by_id, id, ULONG_MAX, XA_PRESENT);
+}
+
+/**
+ * ctk_netns_for_each() - do something to each namespace
+ * @fn: called with the namespace locked, in an RCU read-side section
+ * @arg: handed on to it
+ *
+ * Holds nothing from one namespace to the next; those that come meanwhile may
+ * be missed.
+ *
+ * Context: process. May sleep between two.
+ */
+void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns, void *arg), void *arg)
+{
+	struct ctk_netns *ns;
+	unsigned long id;
+
+	for (id = 1; ; id++) {
+		rcu_read_lock();
+		ns = ctk_netns_find(&id);
+		if (ns) {
+			spin_lock(&ns->lock);
+			fn(ns, arg);
+			spin_unlock(&ns->lock);
+		}
+		rcu_read_unlock();
+		if (!ns)
+			break;
+		cond_resched();
+	}
 }
 
 /**
@@ -471,31 +503,11 @@ unsigned int ctk_netns_generation(void)
 	return (unsigned int)atomic_read(&ctk_netns_changes) ?: 1;
 }
 
-static void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns))
-{
-	struct ctk_netns *ns;
-	unsigned long id;
-
-	for (id = 1; ; id++) {
-		rcu_read_lock();
-		ns = ctk_netns_find(&id);
-		if (ns) {
-			spin_lock(&ns->lock);
-			fn(ns);
-			spin_unlock(&ns->lock);
-		}
-		rcu_read_unlock();
-		if (!ns)
-			break;
-		cond_resched();
-	}
-}
-
 /*
  * The hook counts already. Its count is read first: what is lost between the
  * two readings is in table_full_drops, and no phantom in other_drops.
  */
-static void ctk_netns_epoch_begin(struct ctk_netns *ns)
+static void ctk_netns_epoch_begin(struct ctk_netns *ns, void *unused)
 {
 	struct ctk_losses l = { };
 
@@ -511,7 +523,7 @@ static void ctk_netns_epoch_begin(struct ctk_netns *ns)
  * nf_conntrack's statistics are freed already, so what it counted since they
  * were last looked at is not known; the hook's counts are.
  */
-static void ctk_netns_epoch_end(struct ctk_netns *ns)
+static void ctk_netns_epoch_end(struct ctk_netns *ns, void *unused)
 {
 	struct ctk_losses l;
 	int cpu;
@@ -540,7 +552,7 @@ static void ctk_netns_epoch_end(struct ctk_netns *ns)
 void ctk_netns_epoch_begins(void)
 {
 	ctk_netns_refresh();
-	ctk_netns_for_each(ctk_netns_epoch_begin);
+	ctk_netns_for_each(ctk_netns_epoch_begin, NULL);
 }
 
 /**
@@ -553,7 +565,7 @@ void ctk_netns_epoch_begins(void)
  */
 void ctk_netns_epoch_ends(void)
 {
-	ctk_netns_for_each(ctk_netns_epoch_end);
+	ctk_netns_for_each(ctk_netns_epoch_end, NULL);
 }
 
 static struct ctk_netns *ctk_netns_alloc(struct net *net)
@@ -648,5 +660,4 @@ void ctk_netns_exit(void)
 	unregister_pernet_subsys(&ctk_netns_ops);
 	/* The text of ctk_netns_free_rcu() goes away next. */
 	rcu_barrier();
-	xa_destroy(&ctk_netns_by_id);
 }

@@ -265,7 +265,8 @@ struct net *ctk_netns_get_by_inum(u32 inum);
 void ctk_netns_reset(struct net *net);
 unsigned int ctk_netns_generation(void);
 
-struct ctk_netns *ctk_netns_find(unsigned long *id);
+void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns, void *arg),
+			void *arg);
 
 void ctk_netns_epoch_begins(void);
 void ctk_netns_epoch_ends(void);

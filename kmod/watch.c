@@ -143,20 +143,21 @@ static void ctk_watch_episode(struct ctk_netns *ns)
 	ns->quiet_lost = ns->watch.lost;
 }
 
-static void ctk_watch_netns(struct ctk_netns *ns,
-			    const struct ctk_conntrack *ct,
-			    struct ctk_look *look)
+static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 {
+	const struct ctk_conntrack *ct = ctk_conntrack_rcu();
 	struct ctk_watch_state *w = &ns->watch;
-	u32 entries = ctk_conntrack_entries(ct, ns->net);
-	u32 limit = READ_ONCE(*ct->max);
 	u64 now = get_jiffies_64();
 	struct ctk_losses l;
+	u32 entries, limit;
 
-	spin_lock(&ns->lock);
+	if (!ct || !READ_ONCE(ns->listed))
+		return;
+	entries = ctk_conntrack_entries(ct, ns->net);
+	limit = READ_ONCE(*ct->max);
 	if (w->idle && !entries && !READ_ONCE(ns->losing_since) &&
 	    ++w->skipped < CTK_SKIPS)
-		goto unlock;
+		return;
 	if (w->idle)
 		ctk_watch_wake(w, now);
 	w->skipped = 0;
@@ -164,35 +165,19 @@ static void ctk_watch_netns(struct ctk_netns *ns,
 	ctk_netns_note_peak(ns, entries);
 	ctk_watch_growth(w, entries, now);
 	ctk_netns_gather(ns, &l);
-	ctk_watch_blindness(ns, &l, limit && entries >= limit, look);
+	ctk_watch_blindness(ns, &l, limit && entries >= limit, arg);
 	ctk_watch_loss_rate(w, ctk_losses_sum(&l), now);
 	ctk_watch_episode(ns);
 	w->idle = !entries && !w->growth_rate && !w->loss_rate &&
 		  !READ_ONCE(ns->losing_since);
-unlock:
-	spin_unlock(&ns->lock);
 }
 
 static void ctk_watch_work(struct work_struct *work)
 {
-	const struct ctk_conntrack *ct;
 	struct ctk_look look = { };
-	struct ctk_netns *ns;
-	unsigned long id;
 
 	ctk_netns_refresh();
-	for (id = 1; ; id++) {
-		rcu_read_lock();
-		ct = ctk_conntrack_rcu();
-		ns = ct ? ctk_netns_find(&id) : NULL;
-		if (ns && READ_ONCE(ns->listed))
-			ctk_watch_netns(ns, ct, &look);
-		rcu_read_unlock();
-		if (!ns)
-			break;
-		cond_resched();
-	}
-
+	ctk_netns_for_each(ctk_watch_netns, &look);
 	if (look.calls)
 		ctk_hook_sees();
 	else if (look.unseen)

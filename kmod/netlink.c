@@ -264,6 +264,13 @@ enum { CTK_DUMP_NEXT, CTK_DUMP_SEES_ALL };
 
 static int ctk_netns_get_start(struct netlink_callback *cb)
 {
+	cb->args[CTK_DUMP_SEES_ALL] = ctk_sees_all(cb->skb);
+	return 0;
+}
+
+/* Not in ->start(), whose words do not reach the sender up to 6.6. */
+static int ctk_dump_refuse_attrs(struct netlink_callback *cb)
+{
 	struct nlattr **attrs = ctk_genl_dump_attrs(cb);
 	int i;
 
@@ -274,7 +281,6 @@ static int ctk_netns_get_start(struct netlink_callback *cb)
 				    "a dump takes no attributes");
 		return -EINVAL;
 	}
-	cb->args[CTK_DUMP_SEES_ALL] = ctk_sees_all(cb->skb);
 	return 0;
 }
 
@@ -295,8 +301,11 @@ static int ctk_netns_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb)
 {
 	struct net *own = sock_net(cb->skb->sk);
+	int err = ctk_dump_refuse_attrs(cb);
 	struct ctk_netns_info info;
 
+	if (err)
+		return err;
 	ctk_netns_refresh();
 	cb->seq = ctk_netns_generation();
 	while (ctk_dump_next(cb, own, &info)) {

@@ -218,12 +218,17 @@ static void print_reply(const struct nlmsghdr *nlh)
 	putchar('\n');
 }
 
-/* The extack of a refusal; its attributes follow the capped request. */
+/*
+ * The extack of a refusal. Its attributes follow the capped request, or the
+ * errno alone where a dump ends with one.
+ */
 static void print_error(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = NLMSG_DATA(nlh);
-	const struct nlattr *a = (const void *)(e + 1);
-	size_t left = nlh->nlmsg_len - NLMSG_LENGTH(sizeof(*e));
+	size_t head = nlh->nlmsg_type == NLMSG_DONE ? sizeof(e->error) :
+						      sizeof(*e);
+	const struct nlattr *a = (const void *)((const char *)e + head);
+	size_t left = nlh->nlmsg_len - NLMSG_LENGTH(head);
 	const char *message = "";
 	long offset = -1;
 
@@ -263,12 +268,12 @@ static int read_answer(bool print, unsigned int *replies)
 			die("recv");
 		for (nlh = &answer.nlh; NLMSG_OK(nlh, len);
 		     nlh = NLMSG_NEXT(nlh, len)) {
-			if (nlh->nlmsg_type == NLMSG_ERROR && error_of(nlh) &&
-			    print)
-				print_error(nlh);
 			if (nlh->nlmsg_type == NLMSG_ERROR ||
-			    nlh->nlmsg_type == NLMSG_DONE)
+			    nlh->nlmsg_type == NLMSG_DONE) {
+				if (print && error_of(nlh))
+					print_error(nlh);
 				return error_of(nlh);
+			}
 			++*replies;
 			if (print)
 				print_reply(nlh);

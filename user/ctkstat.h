@@ -17,8 +17,6 @@
 
 #include "fields.h"
 
-#define NSEC_PER_SEC	1000000000ULL
-
 enum exit_code {
 	EXIT_OK,
 	EXIT_USAGE,

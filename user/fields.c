@@ -11,6 +11,9 @@
 
 #include "fields.h"
 
+/* A loss this young is one of now; the module's rate follows within 1 s. */
+#define FRESH		(2 * NSEC_PER_SEC)
+
 _Static_assert(CTK_A_NETNS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_KERNEL_STATS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_STATUS_MAX < RECORD_VALUES, "a record is too small");
@@ -97,10 +100,18 @@ static void cell_full_in(char *buf, size_t size, const struct record *r,
 		snprintf(buf, size, "now");
 }
 
+/* A rate is of the last whole second: a loss of the moment has none yet. */
+bool loses_now(const struct record *r, uint64_t now)
+{
+	uint64_t last = get(r, CTK_A_NETNS_LAST_LOSS_TIME);
+
+	return get(r, CTK_A_NETNS_LOSS_RATE) || (last && last + FRESH > now);
+}
+
 static void cell_last_loss(char *buf, size_t size, const struct record *r,
 			   const struct field *f, uint64_t now)
 {
-	if (get(r, CTK_A_NETNS_LOSS_RATE))
+	if (loses_now(r, now))
 		snprintf(buf, size, "now");
 	else
 		format_day(buf, size, get(r, f->attr), now);

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define NSEC_PER_SEC	1000000000ULL
+
 enum field_type {
 	TYPE_U8,
 	TYPE_U32,
@@ -78,6 +80,7 @@ extern const struct field kernel_stats_fields[];
 extern const struct field status_fields[];
 extern const struct field hook_fields[];
 
+bool loses_now(const struct record *r, uint64_t now);
 const struct field *field_of(const struct field *fields, unsigned int attr);
 const char *field_word(const struct field *f, const struct record *r);
 void format_field(char *buf, size_t size, const struct record *r,

@@ -92,20 +92,19 @@ static void put_header(FILE *out, const struct options *o)
 	fputc('\n', out);
 }
 
-static const char *row_color(const struct record *r)
+static const char *row_color(const struct record *r, uint64_t now)
 {
 	uint64_t fill = get(r, CTK_A_NETNS_FILL);
 
-	if (fill >= FILL_FULL || get(r, CTK_A_NETNS_LOSS_RATE))
+	if (fill >= FILL_FULL || loses_now(r, now))
 		return RED;
 	return fill >= FILL_WARNING ? YELLOW : "";
 }
 
 /* /proc knows no time of a loss, and yet whether one has just been. */
-static bool is_now(const struct record *r, const struct field *f)
+static bool is_now(const struct record *r, const struct field *f, uint64_t now)
 {
-	return f->attr == CTK_A_NETNS_LAST_LOSS_TIME &&
-	       get(r, CTK_A_NETNS_LOSS_RATE);
+	return f->attr == CTK_A_NETNS_LAST_LOSS_TIME && loses_now(r, now);
 }
 
 static void put_row(FILE *out, const struct options *o,
@@ -115,12 +114,12 @@ static void put_row(FILE *out, const struct options *o,
 	char cell[64];
 
 	netns_label(cell, sizeof(cell), n, NAME_WIDTH);
-	fprintf(out, "%s%-*s", o->color ? row_color(&n->r) : "", NAME_WIDTH,
-		cell);
+	fprintf(out, "%s%-*s", o->color ? row_color(&n->r, s->now) : "",
+		NAME_WIDTH, cell);
 	for (f = netns_fields; f->attr; f++) {
 		if (!f->title)
 			continue;
-		if (has(&n->r, f->attr) || is_now(&n->r, f))
+		if (has(&n->r, f->attr) || is_now(&n->r, f, s->now))
 			f->format(cell, sizeof(cell), &n->r, f, s->now);
 		else
 			snprintf(cell, sizeof(cell), "-");

@@ -39,11 +39,11 @@ static bool hook_is_blind(const struct snapshot *s)
 
 /*
  * full-since outlasts the last loss by ten seconds. At the limit that bridges
- * the moments in which a place is free; elsewhere only a rate is now.
+ * the moments in which a place is free; elsewhere only a fresh loss is now.
  */
-static bool is_losing(const struct record *r)
+static bool is_losing(const struct snapshot *s, const struct record *r)
 {
-	return get(r, CTK_A_NETNS_LOSS_RATE) ||
+	return loses_now(r, s->now) ||
 	       (has(r, CTK_A_NETNS_FULL_SINCE) &&
 		get(r, CTK_A_NETNS_FILL) >= FILL_AT_LIMIT);
 }
@@ -71,13 +71,13 @@ static enum state state_of(const struct snapshot *s, const struct netns *n)
 	uint64_t last = get(r, CTK_A_NETNS_LAST_LOSS_TIME);
 	uint64_t other = other_losses(r);
 
-	if (is_losing(r) && fill >= FILL_AT_LIMIT && table_full_loss(s, r))
+	if (is_losing(s, r) && fill >= FILL_AT_LIMIT && table_full_loss(s, r))
 		return STATE_LOSING;
 	if (fill >= FILL_FULL)
 		return STATE_FULL;
-	if (is_losing(r) && get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS) > other)
+	if (is_losing(s, r) && get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS) > other)
 		return STATE_CHAINS;
-	if (is_losing(r) && other)
+	if (is_losing(s, r) && other)
 		return STATE_OTHER_LOSS;
 	if (last && last + RECENT > s->now)
 		return STATE_LOST_RECENTLY;

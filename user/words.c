@@ -113,7 +113,8 @@ static void episode_line(struct verdict *v, const struct snapshot *s,
 	snprintf(rate, sizeof(rate), "%" PRIu64 " lost/s",
 		 get(r, CTK_A_NETNS_LOSS_RATE));
 	if (!get(r, CTK_A_NETNS_LOSS_RATE))
-		snprintf(rate, sizeof(rate), "none this second");
+		snprintf(rate, sizeof(rate), "%s", loses_now(r, s->now) ?
+			 "losing just now" : "none this second");
 	if (!has(r, CTK_A_NETNS_FULL_SINCE)) {
 		more(v, "%s; %s; %" PRIu64 " lost since %s", entries, rate,
 		     get(r, CTK_A_NETNS_LOST), s->source == &source_proc ?

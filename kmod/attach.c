@@ -26,7 +26,9 @@
 #include <linux/string.h>
 #include <linux/ktime.h>
 #include <net/netfilter/nf_conntrack.h>
+#include "actor.h"
 #include "attach.h"
+#include "events.h"
 #include "hook.h"
 #include "netns.h"
 #include "watch.h"
@@ -80,6 +82,7 @@ void ctk_status_read(struct ctk_status *status)
 	if (ct) {
 		status->attached = true;
 		status->attached_since = ctk_boottime_to_real(ct->since);
+		status->attached_by = ct->by;
 		status->limit = READ_ONCE(*ct->max);
 		status->buckets = READ_ONCE(*ct->buckets);
 	}
@@ -121,14 +124,29 @@ static void ctk_conntrack_is_coming(const struct module *module)
 	if (ctk_hooked)
 		return;
 	ctk_hook_attach(module ? CONNTRACK : NULL);
+	ctk_actor_attach(module ? CONNTRACK : NULL);
 	ctk_hooked = true;
+}
+
+static void ctk_tell(enum ctk_event_type type, const struct ctk_actor *actor)
+{
+	struct ctk_event event = {
+		.type = type,
+		.has = CTK_EVENT_HAS(LIMIT) | CTK_EVENT_HAS(BUCKETS),
+		.limit = READ_ONCE(*ctk_conntrack.max),
+		.buckets = READ_ONCE(*ctk_conntrack.buckets),
+		.actor = *actor,
+	};
+
+	ctk_event_add(&event, NULL);
 }
 
 /*
  * Usually the hook is on by now, since nf_conntrack was seen to come, and has
  * counted from zero as the kernel has. Where ctk came later, what the kernel
  * dropped before is not ctk's to explain: a new epoch begins once the packets
- * are through that were in early_drop() before the hook was.
+ * are through that were in early_drop() before the hook was. Who loaded it is
+ * not known then: the present process is only the one that loads ctk.
  */
 static void ctk_conntrack_is_live(const struct module *module)
 {
@@ -141,7 +159,12 @@ static void ctk_conntrack_is_live(const struct module *module)
 		pr_warn(CONNTRACK " lacks a symbol, its tables are not read\n");
 		return;
 	}
+	ctk_conntrack.by = (struct ctk_actor){ };
+	if (!late)
+		ctk_actor_of_load(&ctk_conntrack.by);
+	ctk_actor_baseline(&ctk_conntrack);
 	rcu_assign_pointer(ctk_conntrack_live, &ctk_conntrack);
+	ctk_tell(CTK_EVENT_ATTACHED, &ctk_conntrack.by);
 	if (late) {
 		synchronize_rcu();
 		ctk_netns_epoch_begins();
@@ -156,9 +179,22 @@ static void ctk_conntrack_is_gone(void)
 	/* Readers are done with ctk_conntrack before it is written again. */
 	synchronize_rcu();
 	ctk_watch_stop();
+	ctk_actor_detach();
 	ctk_hook_detach();
 	ctk_hooked = false;
 	ctk_netns_epoch_ends();
+}
+
+/* Its exit has run, but its memory is still there. */
+static void ctk_conntrack_is_going(void)
+{
+	struct ctk_actor actor;
+
+	if (rcu_access_pointer(ctk_conntrack_live)) {
+		ctk_actor_of_current(&actor);
+		ctk_tell(CTK_EVENT_DETACHED, &actor);
+	}
+	ctk_conntrack_is_gone();
 }
 
 static void ctk_conntrack_is(const struct module *module, unsigned long state)
@@ -174,7 +210,7 @@ static void ctk_conntrack_is(const struct module *module, unsigned long state)
 		ctk_conntrack_is_live(module);
 		break;
 	case MODULE_STATE_GOING:
-		ctk_conntrack_is_gone();
+		ctk_conntrack_is_going();
 		break;
 	}
 unlock:
@@ -244,4 +280,5 @@ void ctk_attach_exit(void)
 	ctk_leaving = true;
 	mutex_unlock(&ctk_attach_lock);
 	unregister_module_notifier(&ctk_module_notifier);
+	ctk_watch_exit();
 }

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include <linux/types.h>
+#include "actor.h"
 #include "compat.h"
 #include "hook.h"
 
@@ -17,6 +18,7 @@
  * @buckets: nf_conntrack_htable_size
  * @count: nf_conntrack_count(), where it is exported
  * @since: CLOCK_BOOTTIME nanoseconds when it was found live
+ * @by: who loaded it
  *
  * Valid inside the RCU read-side section that ctk_conntrack_rcu() was called
  * in, and no longer.
@@ -29,12 +31,14 @@ struct ctk_conntrack {
 	u32 (*count)(const struct net *net);
 #endif
 	u64 since;
+	struct ctk_actor by;
 };
 
 /**
  * struct ctk_status - what a reader is told of ctk itself
  * @attached: nf_conntrack is live
  * @attached_since: CLOCK_REALTIME nanoseconds; counts with @attached only
+ * @attached_by: likewise
  * @limit: likewise
  * @buckets: likewise
  * @bucket_size: bytes a bucket takes
@@ -44,6 +48,7 @@ struct ctk_conntrack {
 struct ctk_status {
 	bool attached;
 	u64 attached_since;
+	struct ctk_actor attached_by;
 	u32 limit;
 	u32 buckets;
 	u32 bucket_size;

@@ -81,6 +81,17 @@ static inline u64 ctk_net_cookie(const struct net *net)
 #endif
 }
 
+/*
+ * Joining a multicast group needs CAP_NET_ADMIN over the socket's namespace
+ * where the group says so; the flag for that was renamed, also in stable
+ * releases, and the other's value means nothing there.
+ */
+#ifdef GENL_MCAST_CAP_NET_ADMIN
+#define CTK_MCGRP_FLAGS			GENL_MCAST_CAP_NET_ADMIN
+#else
+#define CTK_MCGRP_FLAGS			GENL_UNS_ADMIN_PERM
+#endif
+
 /* Attributes of a dump request moved into struct genl_info with 6.6. */
 static inline struct nlattr **ctk_genl_dump_attrs(struct netlink_callback *cb)
 {

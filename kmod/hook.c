@@ -32,6 +32,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include "compat.h"
+#include "events.h"
 #include "hook.h"
 #include "netns.h"
 
@@ -341,10 +342,12 @@ void ctk_hook_sees(void)
  */
 void ctk_hook_is_blind(u64 missed)
 {
+	struct ctk_event event = { .type = CTK_EVENT_HOOK_BLIND };
+
 	spin_lock(&ctk_hook_lock);
 	if (ctk_hook_now.state == CTK_HOOK_STATE_ON) {
 		ctk_hook_now.state = CTK_HOOK_STATE_BLIND;
-		pr_warn_ratelimited("the hook on " CTK_SYMBOL " is blind\n");
+		ctk_event_add(&event, NULL);
 	}
 	ctk_hook_now.missed += missed;
 	spin_unlock(&ctk_hook_lock);

@@ -2,15 +2,18 @@
 /*
  * The order of init and exit, and the module's parameters; nothing else.
  *
- * Writers before readers: namespaces first, then the hook that counts in
- * them, then the windows that show the counts. Exit is the same story told
- * backwards: no reader, no hook, no namespace.
+ * Writers before readers: the ring of events, since all can happen from then
+ * on, namespaces, then the hook that counts in them, then the windows that
+ * show the counts. Exit is the same story told backwards: no reader, no hook,
+ * no namespace, no event.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include "actor.h"
 #include "attach.h"
 #include "debugfs.h"
+#include "events.h"
 #include "hook.h"
 #include "netlink.h"
 #include "netns.h"
@@ -19,6 +22,10 @@
 static char *hook = "auto";
 module_param(hook, charp, 0444);
 MODULE_PARM_DESC(hook, "form of the hook on early_drop: auto (default), wrapper or kretprobe");
+
+static bool log = true;
+module_param(log, bool, 0444);
+MODULE_PARM_DESC(log, "tell the begin and the end of losses in the kernel log (default 1)");
 
 static int __init ctk_init(void)
 {
@@ -29,31 +36,42 @@ static int __init ctk_init(void)
 		pr_err("hook=%s is none of auto, wrapper, kretprobe\n", hook);
 		return err;
 	}
-	err = ctk_netns_init();
+	err = ctk_events_init();
 	if (err)
 		return err;
+	err = ctk_netns_init();
+	if (err)
+		goto err_events;
+	ctk_actor_init();
 	err = ctk_attach_init();
 	if (err)
-		goto err_netns;
+		goto err_actor;
 	err = ctk_netlink_init();
 	if (err)
 		goto err_attach;
+	ctk_events_open(log);
 	ctk_debugfs_init();
 	return 0;
 
 err_attach:
 	ctk_attach_exit();
-err_netns:
+err_actor:
+	ctk_actor_exit();
 	ctk_netns_exit();
+err_events:
+	ctk_events_exit();
 	return err;
 }
 
 static void __exit ctk_exit(void)
 {
 	ctk_debugfs_exit();
+	ctk_events_close();
 	ctk_netlink_exit();
 	ctk_attach_exit();
+	ctk_actor_exit();
 	ctk_netns_exit();
+	ctk_events_exit();
 }
 
 module_init(ctk_init);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink window. It checks who asks for what, and formats what
+ * The generic netlink window, but for events. It checks who asks for what, and formats what
  * the rest of the module computes; uapi/ctk.yaml documents the protocol.
  *
  * Who may see what: a socket's own namespace, anyone. Every other, sockets of
@@ -11,6 +11,7 @@
  * reference to the namespace they speak of, taken and dropped in the doit.
  */
 #include <linux/module.h>
+#include <linux/pid_namespace.h>
 #include <net/genetlink.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sock.h>
@@ -29,9 +30,11 @@ static const struct nla_policy ctk_policy[] = {
 	[CTK_A_NETNS_NETNS_PID]		= { .type = NLA_U32 },
 };
 
-static struct genl_family ctk_family;
-
-static bool ctk_sees_all(struct sk_buff *skb)
+/**
+ * ctk_sees_all() - whether the sender of a request may see all namespaces
+ * @skb: the request
+ */
+bool ctk_sees_all(struct sk_buff *skb)
 {
 	return net_eq(sock_net(NETLINK_CB(skb).sk), &init_net) &&
 	       netlink_capable(skb, CAP_NET_ADMIN);
@@ -371,7 +374,7 @@ static size_t ctk_status_size(const struct ctk_status *status)
 	       nla_total_size(sizeof(u8)) +
 	       2 * nla_total_size_64bit(sizeof(u64)) +	/* since, missed */
 	       5 * nla_total_size(sizeof(u32)) +	/* limit .. hook */
-	       ctk_hook_size(&status->hook);
+	       ctk_hook_size(&status->hook) + ctk_actor_size();
 }
 
 static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
@@ -392,7 +395,11 @@ static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
 			       status->attached_since, CTK_A_STATUS_PAD) ||
 	     nla_put_u32(skb, CTK_A_STATUS_LIMIT, status->limit) ||
 	     nla_put_u32(skb, CTK_A_STATUS_BUCKETS, status->buckets) ||
-	     nla_put_u32(skb, CTK_A_STATUS_HOOK, ctk_hook_summary(hook))))
+	     nla_put_u32(skb, CTK_A_STATUS_HOOK, ctk_hook_summary(hook)) ||
+	     (sees_all &&
+	      ctk_put_actor(skb, CTK_A_STATUS_ATTACHED_BY,
+			    &status->attached_by,
+			    task_active_pid_ns(current) == &init_pid_ns))))
 		return -EMSGSIZE;
 	return ctk_put_hook(skb, hook, sees_all);
 }
@@ -441,9 +448,20 @@ static const struct genl_ops ctk_ops[] = {
 		.cmd	= CTK_CMD_RESET,
 		.doit	= ctk_reset_doit,
 	},
+	{
+		.cmd	= CTK_CMD_EVENT_GET,
+		.start	= ctk_event_get_start,
+		.dumpit	= ctk_event_get_dumpit,
+		.policy	= ctk_event_policy,
+		.maxattr = ARRAY_SIZE(ctk_event_policy) - 1,
+	},
 };
 
-static struct genl_family ctk_family __ro_after_init = {
+static const struct genl_multicast_group ctk_groups[] = {
+	{ .name = CTK_MCGRP_EVENTS, .flags = CTK_MCGRP_FLAGS },
+};
+
+struct genl_family ctk_family __ro_after_init = {
 	.name		= CTK_FAMILY_NAME,
 	.version	= CTK_FAMILY_VERSION,
 	.module		= THIS_MODULE,
@@ -453,6 +471,8 @@ static struct genl_family ctk_family __ro_after_init = {
 	.maxattr	= ARRAY_SIZE(ctk_policy) - 1,
 	.ops		= ctk_ops,
 	.n_ops		= ARRAY_SIZE(ctk_ops),
+	.mcgrps		= ctk_groups,
+	.n_mcgrps	= ARRAY_SIZE(ctk_groups),
 };
 
 /**

@@ -5,7 +5,26 @@
 #ifndef _CTK_NETLINK_H
 #define _CTK_NETLINK_H
 
+#include <net/genetlink.h>
+#include <linux/ctk.h>
+
+struct ctk_actor;
+struct ctk_event;
+
 int ctk_netlink_init(void);
 void ctk_netlink_exit(void);
+
+/* Of one half of the window to the other. */
+extern struct genl_family ctk_family;
+extern const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1];
+
+bool ctk_sees_all(struct sk_buff *skb);
+size_t ctk_actor_size(void);
+int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,
+		  bool pid);
+
+int ctk_event_get_start(struct netlink_callback *cb);
+int ctk_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+void ctk_netlink_notify(const struct ctk_event *event);
 
 #endif /* _CTK_NETLINK_H */

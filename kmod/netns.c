@@ -19,6 +19,7 @@
 #include <linux/xarray.h>
 #include <net/netfilter/nf_conntrack.h>
 #include "attach.h"
+#include "events.h"
 #include "netns.h"
 #include "watch.h"
 
@@ -76,7 +77,8 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 	struct ip_conntrack_stat __percpu *stats = READ_ONCE(ns->net->ct.stat);
 	int cpu, attr;
 
-	if (!stats || !READ_ONCE(ns->listed) || !ctk_conntrack_rcu())
+	if (!stats || ns->leaving || !READ_ONCE(ns->listed) ||
+	    !ctk_conntrack_rcu())
 		return;
 	for_each_possible_cpu(cpu) {
 		struct ip_conntrack_stat *now = per_cpu_ptr(stats, cpu);
@@ -100,13 +102,15 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
  * ctk_netns_mark_losing() - an episode of losses to a full table begins
  * @ns: a namespace; nothing happens when its mark is set already
  *
- * Once an episode, so it may cost a look at the clock.
+ * Once an episode, so it may cost a look at the clock, and wakes those who
+ * wait for it.
  *
  * Context: any but NMI, in an RCU read-side section.
  */
 void ctk_netns_mark_losing(struct ctk_netns *ns)
 {
-	cmpxchg64(&ns->losing_since, 0, ktime_get_boottime_ns());
+	if (!cmpxchg64(&ns->losing_since, 0, ktime_get_boottime_ns()))
+		ctk_watch_kick();
 }
 
 /**
@@ -268,9 +272,8 @@ static void ctk_netns_read_table(struct ctk_netns *ns,
 			ctk_seconds_to_full(info->entries, info->limit,
 					    info->growth_rate);
 	}
-	if (info->attached && info->limit)
-		info->fill = min_t(u64, div_u64((u64)info->entries * 1000000,
-						info->limit), U32_MAX);
+	if (info->attached)
+		info->fill = ctk_fill(info->entries, info->limit);
 	info->peak = ns->peak;
 	info->peak_time = ctk_boottime_to_real(ns->peak_time);
 }
@@ -486,9 +489,7 @@ void ctk_netns_reset(struct net *net)
 	rcu_read_lock();
 	ns = ctk_netns_of(net);
 	spin_lock(&ns->lock);
-	xchg(&ns->losing_since, 0);
-	ctk_netns_gather(ns, &ns->zero);
-	ns->quiet_lost = ctk_losses_sum(&ns->zero);
+	ctk_watch_end(ns, &ns->zero);
 	spin_unlock(&ns->lock);
 	rcu_read_unlock();
 }
@@ -528,15 +529,13 @@ static void ctk_netns_epoch_end(struct ctk_netns *ns, void *unused)
 	struct ctk_losses l;
 	int cpu;
 
-	ctk_netns_gather(ns, &l);
+	ctk_watch_end(ns, &l);
 	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
 	ns->epoch_table_full = l.table_full_drops;
 	ns->epoch_other = ns->other;
 	for_each_possible_cpu(cpu)
 		memset(&per_cpu_ptr(ns->percpu, cpu)->seen, 0,
 		       sizeof(struct ip_conntrack_stat));
-	xchg(&ns->losing_since, 0);
-	ns->quiet_lost = ctk_losses_sum(&l);
 	ctk_watch_restart(&ns->watch, &l);
 }
 
@@ -614,10 +613,42 @@ static int __net_init ctk_netns_pernet_init(struct net *net)
 	return 0;
 }
 
+/* The last chance to look at the kernel's statistics. */
 static void __net_exit ctk_netns_pernet_pre_exit(struct net *net)
 {
-	xa_erase(&ctk_netns_by_id, ctk_netns_of(net)->id);
+	struct ctk_netns *ns = ctk_netns_of(net);
+	struct ctk_losses l;
+
+	xa_erase(&ctk_netns_by_id, ns->id);
 	atomic_inc(&ctk_netns_changes);
+	rcu_read_lock();
+	spin_lock(&ns->lock);
+	ctk_netns_gather(ns, &l);
+	ns->leaving = true;
+	spin_unlock(&ns->lock);
+	rcu_read_unlock();
+}
+
+/* One that lost nothing goes without a word, lest many bury the ring. */
+static void ctk_netns_tell_gone(struct ctk_netns *ns)
+{
+	struct ctk_event event = {
+		.type = CTK_EVENT_NETNS_GONE,
+		.has = CTK_EVENT_HAS(LOST) | CTK_EVENT_HAS(TABLE_FULL_DROPS) |
+		       CTK_EVENT_HAS(OTHER_DROPS) |
+		       CTK_EVENT_HAS(REFUSED_INSERTS) |
+		       CTK_EVENT_HAS(ADMITTED_BY_EVICTION) |
+		       CTK_EVENT_HAS(PEAK),
+		.peak = ns->peak,
+	};
+	struct ctk_losses *l = &event.losses;
+
+	if (ctk_kernel_stat_offset(CTK_A_KERNEL_STATS_CHAIN_TOOLONG) >= 0)
+		event.has |= CTK_EVENT_HAS(CHAIN_TOO_LONG_DROPS);
+	ctk_watch_end(ns, l);
+	event.lost = ctk_losses_sum(l);
+	if (event.lost || l->refused_inserts || l->admitted_by_eviction)
+		ctk_event_add(&event, ns);
 }
 
 static void __net_exit ctk_netns_pernet_exit(struct net *net)
@@ -626,6 +657,11 @@ static void __net_exit ctk_netns_pernet_exit(struct net *net)
 	struct ctk_netns *ns = ref->ns;
 
 	WRITE_ONCE(ref->ns, NULL);
+	rcu_read_lock();
+	spin_lock(&ns->lock);
+	ctk_netns_tell_gone(ns);
+	spin_unlock(&ns->lock);
+	rcu_read_unlock();
 	call_rcu(&ns->rcu, ctk_netns_free_rcu);
 }
 

@@ -9,6 +9,8 @@
 
 #include <linux/cache.h>
 #include <linux/jiffies.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -68,7 +70,13 @@ struct ctk_losses {
  * @loss_rate: packets lost per second between the last two full looks
  * @lost: all packets lost, at the last full look
  * @other: of these, other_drops
+ * @chains: of these, chain_too_long_drops
  * @calls: verdicts that the hook counted, at the last full look
+ * @threshold: thresholds that the table is above
+ * @chain_since: CLOCK_BOOTTIME nanoseconds of the look that found the first
+ *	loss to a chain of the present episode, 0 for none
+ * @chain_loss: of the one that found the last
+ * @chain_quiet: chain_too_long_drops when the last such episode had ended
  * @looked: jiffies_64 of the last full look
  *
  * Under &ctk_netns.lock.
@@ -84,7 +92,12 @@ struct ctk_watch_state {
 	u32 loss_rate;
 	u64 lost;
 	u64 other;
+	u64 chains;
 	u64 calls;
+	u8 threshold;
+	u64 chain_since;
+	u64 chain_loss;
+	u64 chain_quiet;
 	u64 looked;
 };
 
@@ -98,6 +111,8 @@ struct ctk_watch_state {
  *	cmpxchg() on a packet's path, cleared by watch.c
  * @listed: the kernel lists @net, so each pernet init has succeeded; without
  *	it net->ct.stat may dangle from an init that failed
+ * @leaving: its exits have begun, so net->ct.stat may be freed; under @lock
+ * @events: that were told of it; under ctk_event_lock
  * @lock: all that follows; process context only, never taken by the hook
  * @kernel: the kernel's statistics, widened; by CTK_A_KERNEL_STATS_*
  * @epoch_drop: the kernel's drop when the present epoch began
@@ -111,6 +126,7 @@ struct ctk_watch_state {
  * @full_loss: when a packet was last lost to a full table
  * @last_loss: when a packet was last lost
  * @zero: the totals at the last reset
+ * @told: the begin of the present episode has been told
  * @quiet_lost: all packets lost when the last episode had ended
  * @peak: most entries seen
  * @peak_time: when @peak was reached
@@ -126,8 +142,10 @@ struct ctk_netns {
 	struct ctk_netns_percpu __percpu *percpu;
 	u64 losing_since;
 	bool listed;
+	u64 events;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
+	bool leaving;
 	u64 kernel[CTK_A_KERNEL_STATS_MAX + 1];
 	u64 epoch_drop;
 	u64 epoch_table_full;
@@ -140,6 +158,7 @@ struct ctk_netns {
 	u64 full_loss;
 	u64 last_loss;
 	struct ctk_losses zero;
+	bool told;
 	u64 quiet_lost;
 	u32 peak;
 	u64 peak_time;
@@ -239,6 +258,19 @@ static inline void ctk_netns_count(const struct net *net, bool packet,
 		this_cpu_inc(ns->percpu->table_full_drops);
 		smp_wmb();	/* pairs with smp_rmb() in ctk_netns_gather() */
 	}
+}
+
+/**
+ * ctk_fill() - how full a table is
+ * @entries: in it
+ * @limit: of it
+ *
+ * Return: millionths; 0 without a limit.
+ */
+static inline u32 ctk_fill(u32 entries, u32 limit)
+{
+	return limit ? min_t(u64, div_u64((u64)entries * 1000000, limit),
+			     U32_MAX) : 0;
 }
 
 void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *losses);

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The look at every namespace: growth, peak, loss rate, the end of an
- * episode, and whether the hook is blind.
+ * The look at every namespace: growth, peak, loss rate, thresholds, the begin
+ * and the end of an episode, and whether the hook is blind.
  *
  * One work item, once a second while nf_conntrack is live, in process
  * context. It takes the lock of one namespace at a time, holds an RCU
  * read-side section no longer than that, and may sleep between; an idle
  * namespace costs it one read of its entries. It writes nothing that a packet
  * waits for.
+ *
+ * The first loss of an episode does not wait for that: it kicks a second work
+ * item, through an irq_work, since queueing takes locks that a packet's path
+ * must not.
  */
+#include <linux/irq_work.h>
 #include <linux/math64.h>
 #include <linux/ktime.h>
 #include <linux/workqueue.h>
+#include "actor.h"
 #include "attach.h"
+#include "events.h"
 #include "hook.h"
 #include "netns.h"
 #include "watch.h"
@@ -29,6 +36,14 @@ struct ctk_look {
 
 /* An episode ends when nothing was lost to a full table for this long. */
 #define CTK_QUIET (10ULL * NSEC_PER_SEC)
+
+/*
+ * Fill, in millionths, that is told when it is passed, and by how much it has
+ * to be undercut to be told again: 80 % leaves time to act, at 95 % the
+ * kernel's gc begins to evict (nf_conntrack_core.c, nf_conntrack_max95).
+ */
+static const u32 ctk_thresholds[] = { 800000, 950000 };
+#define CTK_HYSTERESIS 50000
 
 /* One look in so many at an idle namespace is a full one. */
 #define CTK_SKIPS 60
@@ -78,6 +93,8 @@ void ctk_watch_restart(struct ctk_watch_state *w, const struct ctk_losses *l)
 	*w = (struct ctk_watch_state){
 		.lost = ctk_losses_sum(l),
 		.other = l->other_drops,
+		.chains = l->chain_too_long_drops,
+		.chain_quiet = l->chain_too_long_drops,
 		.calls = ctk_calls(l),
 	};
 }
@@ -118,6 +135,50 @@ static void ctk_watch_loss_rate(struct ctk_watch_state *w, u64 lost, u64 now)
 	w->lost = lost;
 }
 
+/* What the table is like now, for an event; under RCU. */
+static void ctk_watch_describe(const struct ctk_netns *ns,
+			       struct ctk_event *event)
+{
+	const struct ctk_conntrack *ct = ctk_conntrack_rcu();
+
+	if (!ct || ns->leaving || !READ_ONCE(ns->listed))
+		return;
+	event->entries = ctk_conntrack_entries(ct, ns->net);
+	event->limit = READ_ONCE(*ct->max);
+	event->buckets = READ_ONCE(*ct->buckets);
+	event->has |= CTK_EVENT_HAS(ENTRIES) | CTK_EVENT_HAS(LIMIT) |
+		      CTK_EVENT_HAS(BUCKETS);
+}
+
+static void ctk_watch_full_begin(struct ctk_netns *ns, void *unused)
+{
+	struct ctk_event event = {
+		.type = CTK_EVENT_FULL_BEGIN,
+		.time = READ_ONCE(ns->losing_since),
+	};
+
+	if (!event.time || ns->told)
+		return;
+	ns->told = true;
+	ctk_watch_describe(ns, &event);
+	ctk_event_add(&event, ns);
+}
+
+static void ctk_watch_full_end(struct ctk_netns *ns, u64 since, u64 lost)
+{
+	struct ctk_event event = {
+		.type = CTK_EVENT_FULL_END,
+		.has = CTK_EVENT_HAS(LOST) | CTK_EVENT_HAS(DURATION),
+		.lost = lost - ns->quiet_lost,
+		.duration = ns->full_loss > since ? ns->full_loss - since : 0,
+	};
+
+	if (ns->told)
+		ctk_event_add(&event, ns);
+	ns->told = false;
+	ns->quiet_lost = lost;
+}
+
 /*
  * A loss marks its episode before it is counted. Finding no mark after the
  * counters were read therefore means that they hold no loss of an episode
@@ -129,6 +190,7 @@ static void ctk_watch_episode(struct ctk_netns *ns)
 	u64 since, quiet;
 
 	smp_rmb();	/* pairs with cmpxchg64() in ctk_netns_mark_losing() */
+	ctk_watch_full_begin(ns, NULL);
 	since = READ_ONCE(ns->losing_since);
 	if (since) {
 		quiet = ktime_get_boottime_ns() - max(since, ns->full_loss);
@@ -140,7 +202,89 @@ static void ctk_watch_episode(struct ctk_netns *ns)
 			return;
 		}
 	}
-	ns->quiet_lost = ns->watch.lost;
+	ctk_watch_full_end(ns, since, ns->watch.lost);
+}
+
+static void ctk_watch_chain_end(struct ctk_netns *ns)
+{
+	struct ctk_watch_state *w = &ns->watch;
+	struct ctk_event event = {
+		.type = CTK_EVENT_CHAIN_END,
+		.has = CTK_EVENT_HAS(LOST) | CTK_EVENT_HAS(DURATION),
+		.lost = w->chains - w->chain_quiet,
+		.duration = w->chain_loss - w->chain_since,
+	};
+
+	if (w->chain_since)
+		ctk_event_add(&event, ns);
+	w->chain_since = 0;
+	w->chain_quiet = w->chains;
+}
+
+/* No hook reports these losses, so each is dated by the look that finds it. */
+static void ctk_watch_chains(struct ctk_netns *ns, const struct ctk_losses *l)
+{
+	struct ctk_event event = { .type = CTK_EVENT_CHAIN_BEGIN };
+	struct ctk_watch_state *w = &ns->watch;
+	u64 now = ktime_get_boottime_ns();
+
+	if (l->chain_too_long_drops == w->chains) {
+		if (w->chain_since && now - w->chain_loss >= CTK_QUIET)
+			ctk_watch_chain_end(ns);
+		return;
+	}
+	w->chains = l->chain_too_long_drops;
+	w->chain_loss = now;
+	if (w->chain_since)
+		return;
+	w->chain_since = now;
+	ctk_watch_describe(ns, &event);
+	ctk_event_add(&event, ns);
+}
+
+/**
+ * ctk_watch_end() - whatever goes on in a namespace is over
+ * @ns: the namespace, locked
+ * @l: filled with its totals; what is lost after them begins a new episode
+ *
+ * Context: process, in an RCU read-side section.
+ */
+void ctk_watch_end(struct ctk_netns *ns, struct ctk_losses *l)
+{
+	u64 since;
+
+	ctk_watch_full_begin(ns, NULL);
+	since = xchg(&ns->losing_since, 0);
+	ctk_netns_gather(ns, l);
+	ctk_watch_full_end(ns, since, ctk_losses_sum(l));
+	ctk_watch_chains(ns, l);
+	ctk_watch_chain_end(ns);
+}
+
+static void ctk_watch_tell_threshold(struct ctk_netns *ns, u32 threshold,
+				     u32 fill)
+{
+	struct ctk_event event = {
+		.type = CTK_EVENT_THRESHOLD,
+		.has = CTK_EVENT_HAS(THRESHOLD) | CTK_EVENT_HAS(FILL),
+		.threshold = threshold,
+		.fill = fill,
+	};
+
+	ctk_watch_describe(ns, &event);
+	ctk_event_add(&event, ns);
+}
+
+static void ctk_watch_threshold(struct ctk_netns *ns, u32 fill)
+{
+	u8 *above = &ns->watch.threshold;
+
+	while (*above < ARRAY_SIZE(ctk_thresholds) &&
+	       fill >= ctk_thresholds[*above])
+		ctk_watch_tell_threshold(ns, ctk_thresholds[(*above)++], fill);
+	while (*above &&
+	       fill < ctk_thresholds[*above - 1] - CTK_HYSTERESIS)
+		ctk_watch_tell_threshold(ns, ctk_thresholds[--(*above)], fill);
 }
 
 static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
@@ -167,15 +311,23 @@ static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 	ctk_netns_gather(ns, &l);
 	ctk_watch_blindness(ns, &l, limit && entries >= limit, arg);
 	ctk_watch_loss_rate(w, ctk_losses_sum(&l), now);
+	ctk_watch_threshold(ns, ctk_fill(entries, limit));
+	ctk_watch_chains(ns, &l);
 	ctk_watch_episode(ns);
 	w->idle = !entries && !w->growth_rate && !w->loss_rate &&
-		  !READ_ONCE(ns->losing_since);
+		  !w->chain_since && !READ_ONCE(ns->losing_since);
 }
 
 static void ctk_watch_work(struct work_struct *work)
 {
+	const struct ctk_conntrack *ct;
 	struct ctk_look look = { };
 
+	rcu_read_lock();
+	ct = ctk_conntrack_rcu();
+	if (ct)
+		ctk_actor_look(ct);
+	rcu_read_unlock();
 	ctk_netns_refresh();
 	ctk_netns_for_each(ctk_watch_netns, &look);
 	if (look.calls)
@@ -183,6 +335,30 @@ static void ctk_watch_work(struct work_struct *work)
 	else if (look.unseen)
 		ctk_hook_is_blind(look.unseen);
 	queue_delayed_work(system_unbound_wq, &ctk_watch, HZ);
+}
+
+static void ctk_watch_first_loss(struct work_struct *work)
+{
+	ctk_netns_for_each(ctk_watch_full_begin, NULL);
+}
+
+static DECLARE_WORK(ctk_watch_begin, ctk_watch_first_loss);
+
+static void ctk_watch_kicked(struct irq_work *work)
+{
+	queue_work(system_unbound_wq, &ctk_watch_begin);
+}
+
+static DEFINE_IRQ_WORK(ctk_watch_kicker, ctk_watch_kicked);
+
+/**
+ * ctk_watch_kick() - an episode has begun somewhere
+ *
+ * Context: any. Takes no lock.
+ */
+void ctk_watch_kick(void)
+{
+	irq_work_queue(&ctk_watch_kicker);
 }
 
 /**
@@ -205,4 +381,15 @@ void ctk_watch_start(void)
 void ctk_watch_stop(void)
 {
 	cancel_delayed_work_sync(&ctk_watch);
+}
+
+/**
+ * ctk_watch_exit() - nor at a kick
+ *
+ * Context: module exit, with no hook left to kick.
+ */
+void ctk_watch_exit(void)
+{
+	irq_work_sync(&ctk_watch_kicker);
+	cancel_work_sync(&ctk_watch_begin);
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What happened: a ring of the last events, numbered, and the work that tells
+ * subscribers and the kernel log of each new one.
+ *
+ * ctk_event_lock guards the ring and the numbers. It is a raw spinlock, taken
+ * with interrupts off and for the time of a copy, so that an event can be
+ * added in any context but NMI. Telling needs memory and may sleep, so it is
+ * done by a work item, one event after the other in their order; adding an
+ * event kicks it through an irq_work, since queueing takes locks that a probed
+ * function may hold.
+ *
+ * Namespaces are numbered here by ctk's id and nothing of them is referred to,
+ * so an event outlives its namespace. Never decides what is an event.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/irq_work.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/printk.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+#include "events.h"
+#include "netlink.h"
+
+/* As ctk.yaml says. */
+#define CTK_EVENTS 1024
+
+static DEFINE_RAW_SPINLOCK(ctk_event_lock);
+static struct ctk_event *ctk_event_ring;
+static u64 ctk_event_last;
+
+/* Used by the work item alone. */
+static u64 ctk_event_told;
+
+static bool ctk_events_opened;
+static bool ctk_events_logged;
+
+static void ctk_event_work(struct work_struct *work);
+static DECLARE_WORK(ctk_event_telling, ctk_event_work);
+
+static void ctk_event_kick(struct irq_work *work)
+{
+	if (READ_ONCE(ctk_events_opened))
+		queue_work(system_unbound_wq, &ctk_event_telling);
+}
+
+static DEFINE_IRQ_WORK(ctk_event_kicker, ctk_event_kick);
+
+static struct ctk_event *ctk_event_slot(u64 seq)
+{
+	return &ctk_event_ring[(seq - 1) & (CTK_EVENTS - 1)];
+}
+
+/**
+ * ctk_event_add() - something happened
+ * @event: what; its numbers, and its time if it has none, are set here
+ * @ns: where, or NULL for what is true of all namespaces
+ *
+ * Context: any but NMI; with @ns in an RCU read-side section or its lock.
+ */
+void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns)
+{
+	unsigned long flags;
+
+	if (!event->time)
+		event->time = ktime_get_boottime_ns();
+	if (ns) {
+		event->netns_id = ns->id;
+		event->netns_inum = ns->net->ns.inum;
+	}
+	raw_spin_lock_irqsave(&ctk_event_lock, flags);
+	event->seq = ++ctk_event_last;
+	if (ns)
+		event->netns_seq = ++ns->events;
+	*ctk_event_slot(event->seq) = *event;
+	raw_spin_unlock_irqrestore(&ctk_event_lock, flags);
+	irq_work_queue(&ctk_event_kicker);
+}
+
+static bool ctk_event_copy(u64 seq, struct ctk_event *event)
+{
+	unsigned long flags;
+	bool found = false;
+
+	raw_spin_lock_irqsave(&ctk_event_lock, flags);
+	if (ctk_event_last > CTK_EVENTS)
+		seq = max(seq, ctk_event_last - CTK_EVENTS + 1);
+	if (seq <= ctk_event_last) {
+		*event = *ctk_event_slot(seq);
+		found = true;
+	}
+	raw_spin_unlock_irqrestore(&ctk_event_lock, flags);
+	return found;
+}
+
+/**
+ * ctk_event_next() - the first event from a number on that is still there
+ * @seq: its &ctk_event.seq is this or more
+ * @netns_id: only those of this namespace; 0 for all
+ * @event: filled
+ *
+ * Context: any but NMI.
+ *
+ * Return: false when there is none.
+ */
+bool ctk_event_next(u64 seq, u64 netns_id, struct ctk_event *event)
+{
+	while (ctk_event_copy(seq, event)) {
+		if (!netns_id || event->netns_id == netns_id)
+			return true;
+		seq = event->seq + 1;
+	}
+	return false;
+}
+
+static u32 ctk_seconds(u64 nsecs)
+{
+	return div_u64(nsecs, NSEC_PER_SEC);
+}
+
+/* One line at the begin and one at the end, so that the log has the story. */
+static void ctk_event_log(const struct ctk_event *e)
+{
+	switch (e->type) {
+	case CTK_EVENT_FULL_BEGIN:
+		pr_warn_ratelimited("netns %u: table full, losing new connections (%u of %u entries)\n",
+				    e->netns_inum, e->entries, e->limit);
+		break;
+	case CTK_EVENT_FULL_END:
+		pr_info_ratelimited("netns %u: table no longer full, %llu packets lost in %u s\n",
+				    e->netns_inum, e->lost,
+				    ctk_seconds(e->duration));
+		break;
+	case CTK_EVENT_CHAIN_BEGIN:
+		pr_warn_ratelimited("netns %u: hash chains too long, losing new connections (%u buckets)\n",
+				    e->netns_inum, e->buckets);
+		break;
+	case CTK_EVENT_CHAIN_END:
+		pr_info_ratelimited("netns %u: no hash chain too long any more, %llu packets lost in %u s\n",
+				    e->netns_inum, e->lost,
+				    ctk_seconds(e->duration));
+		break;
+	case CTK_EVENT_HOOK_BLIND:
+		pr_warn_ratelimited("the hook on early_drop is blind\n");
+		break;
+	default:
+		break;
+	}
+}
+
+static void ctk_event_work(struct work_struct *work)
+{
+	struct ctk_event event;
+
+	while (ctk_event_next(ctk_event_told + 1, 0, &event)) {
+		ctk_event_told = event.seq;
+		if (ctk_events_logged)
+			ctk_event_log(&event);
+		ctk_netlink_notify(&event);
+	}
+}
+
+/**
+ * ctk_events_init() - make room for events
+ *
+ * Context: module init, before anything can happen.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int ctk_events_init(void)
+{
+	BUILD_BUG_ON_NOT_POWER_OF_2(CTK_EVENTS);
+	ctk_event_ring = vzalloc(CTK_EVENTS * sizeof(struct ctk_event));
+	return ctk_event_ring ? 0 : -ENOMEM;
+}
+
+/**
+ * ctk_events_open() - begin to tell, also of what has happened until now
+ * @log: into the kernel log as well
+ *
+ * Context: module init, with the netlink family registered.
+ */
+void ctk_events_open(bool log)
+{
+	ctk_events_logged = log;
+	WRITE_ONCE(ctk_events_opened, true);
+	irq_work_queue(&ctk_event_kicker);
+}
+
+/**
+ * ctk_events_close() - tell no more; events are still taken
+ *
+ * Context: module exit, with the netlink family still registered. Sleeps.
+ */
+void ctk_events_close(void)
+{
+	WRITE_ONCE(ctk_events_opened, false);
+	irq_work_sync(&ctk_event_kicker);
+	cancel_work_sync(&ctk_event_telling);
+}
+
+/**
+ * ctk_events_exit() - forget all
+ *
+ * Context: module exit, when nothing can happen any more. Sleeps.
+ */
+void ctk_events_exit(void)
+{
+	irq_work_sync(&ctk_event_kicker);
+	vfree(ctk_event_ring);
+}

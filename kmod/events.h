@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What happened: the ring of events.
+ */
+#ifndef _CTK_EVENTS_H
+#define _CTK_EVENTS_H
+
+#include <linux/bits.h>
+#include <linux/types.h>
+#include <linux/ctk.h>
+#include "actor.h"
+#include "netns.h"
+
+/**
+ * struct ctk_event - something that happened
+ * @seq: counts all events, from 1
+ * @netns_seq: counts those of the namespace, from 1
+ * @time: CLOCK_BOOTTIME nanoseconds; 0 before ctk_event_add() is now
+ * @has: BIT(CTK_A_EVENT_*) of what is set below, save @netns_id and
+ *	@netns_inum, which count with a @netns_id, and @actor, with its pid
+ * @type: what
+ * @netns_id: where; 0 for what is true of all namespaces
+ * @netns_inum: likewise
+ * @old: as all that follows: see ctk.yaml
+ */
+struct ctk_event {
+	u64 seq;
+	u64 netns_seq;
+	u64 time;
+	u32 has;
+	enum ctk_event_type type;
+	u64 netns_id;
+	u32 netns_inum;
+	u32 old;
+	u32 new;
+	u32 limit;
+	u32 buckets;
+	u32 entries;
+	u32 fill;
+	u32 threshold;
+	u32 peak;
+	u64 duration;
+	u64 lost;
+	struct ctk_losses losses;
+	struct ctk_actor actor;
+};
+
+#define CTK_EVENT_HAS(name) BIT(CTK_A_EVENT_##name)
+
+void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns);
+bool ctk_event_next(u64 seq, u64 netns_id, struct ctk_event *event);
+
+int ctk_events_init(void);
+void ctk_events_open(bool log);
+void ctk_events_close(void);
+void ctk_events_exit(void);
+
+#endif /* _CTK_EVENTS_H */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The debugfs window, for root: "netns", a header and a line for each
- * namespace, and "status". Columns align for people and split on white space
- * for awk; "-" stands for what is absent. It formats what the rest of the
+ * namespace, "events", a line of key=value for each that is remembered, and
+ * "status". Columns align for people and split on white space for awk; "-"
+ * stands for what is absent. It formats what the rest of the
  * module computes, holds no lock between two lines, and prints no kernel
  * address.
  */
@@ -13,6 +14,7 @@
 #include <net/net_namespace.h>
 #include "attach.h"
 #include "debugfs.h"
+#include "events.h"
 #include "netns.h"
 #include "version.h"
 
@@ -196,6 +198,97 @@ static const struct file_operations ctk_netns_fops = {
 	.release	= seq_release_private,
 };
 
+static const char * const ctk_event_names[] = {
+	[CTK_EVENT_ATTACHED]		= "attached",
+	[CTK_EVENT_DETACHED]		= "detached",
+	[CTK_EVENT_LIMIT_CHANGED]	= "limit-changed",
+	[CTK_EVENT_BUCKETS_CHANGED]	= "buckets-changed",
+	[CTK_EVENT_THRESHOLD]		= "threshold",
+	[CTK_EVENT_FULL_BEGIN]		= "full-begin",
+	[CTK_EVENT_FULL_END]		= "full-end",
+	[CTK_EVENT_CHAIN_BEGIN]		= "chain-begin",
+	[CTK_EVENT_CHAIN_END]		= "chain-end",
+	[CTK_EVENT_HOOK_BLIND]		= "hook-blind",
+	[CTK_EVENT_NETNS_GONE]		= "netns-gone",
+};
+
+/* A position is the lowest number still to show, less one. */
+static void *ctk_events_seq_start(struct seq_file *s, loff_t *pos)
+{
+	struct ctk_event *event = s->private;
+
+	if (!ctk_event_next(*pos + 1, 0, event))
+		return NULL;
+	*pos = event->seq - 1;
+	return event;
+}
+
+static void *ctk_events_seq_next(struct seq_file *s, void *v, loff_t *pos)
+{
+	++*pos;
+	return ctk_events_seq_start(s, pos);
+}
+
+static void ctk_events_seq_stop(struct seq_file *s, void *v)
+{
+}
+
+/* A process chooses its name, so it must not look like another key. */
+static void ctk_show_name(struct seq_file *s, const char *key,
+			  const char *name)
+{
+	if (!name[0])
+		return;
+	seq_printf(s, " %s=", key);
+	seq_escape(s, name, " \t\n\\=");
+}
+
+static int ctk_events_seq_show(struct seq_file *s, void *v)
+{
+	const struct ctk_event *e = v;
+	char time[CTK_CELL_SIZE];
+	int i;
+
+	ctk_format_time(time, ctk_boottime_to_real(e->time));
+	seq_printf(s, "seq=%llu time=%s event=%s", e->seq, time,
+		   ctk_event_names[e->type]);
+	if (e->netns_id)
+		seq_printf(s, " netns_inum=%u id=%llu", e->netns_inum,
+			   e->netns_id);
+	if (e->actor.pid)
+		seq_printf(s, " pid=%d", e->actor.pid);
+	ctk_show_name(s, "comm", e->actor.comm);
+	ctk_show_name(s, "parent_comm", e->actor.parent_comm);
+	ctk_show_name(s, "request", e->actor.request);
+	for (i = 0; i < CTK_EVENT_FIELDS; i++)
+		if (ctk_event_has(e, &ctk_event_fields[i]))
+			seq_printf(s, " %s=%llu", ctk_event_fields[i].name,
+				   ctk_event_value(e, &ctk_event_fields[i]));
+	seq_putc(s, '\n');
+	return 0;
+}
+
+static const struct seq_operations ctk_events_seq_ops = {
+	.start	= ctk_events_seq_start,
+	.next	= ctk_events_seq_next,
+	.stop	= ctk_events_seq_stop,
+	.show	= ctk_events_seq_show,
+};
+
+static int ctk_events_open_file(struct inode *inode, struct file *file)
+{
+	return seq_open_private(file, &ctk_events_seq_ops,
+				sizeof(struct ctk_event));
+}
+
+static const struct file_operations ctk_events_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ctk_events_open_file,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
 static const char * const ctk_hook_names[] = {
 	[CTK_HOOK_WRAPPER]	= "wrapper",
 	[CTK_HOOK_KRETPROBE]	= "kretprobe",
@@ -262,6 +355,8 @@ void ctk_debugfs_init(void)
 	ctk_debugfs_dir = debugfs_create_dir("ctk", NULL);
 	debugfs_create_file("netns", 0400, ctk_debugfs_dir, NULL,
 			    &ctk_netns_fops);
+	debugfs_create_file("events", 0400, ctk_debugfs_dir, NULL,
+			    &ctk_events_fops);
 	debugfs_create_file("status", 0400, ctk_debugfs_dir, NULL,
 			    &ctk_status_fops);
 }

@@ -28,6 +28,33 @@
 /* As ctk.yaml says. */
 #define CTK_EVENTS 1024
 
+/* checkpatch: MACRO_ARG_REUSE - the name of a member, never evaluated */
+#define CTK_FIELD(attr, name, member) \
+	{ name, CTK_A_EVENT_##attr, sizeof_field(struct ctk_event, member), \
+	  offsetof(struct ctk_event, member) }
+
+const struct ctk_event_field ctk_event_fields[CTK_EVENT_FIELDS] = {
+	CTK_FIELD(OLD, "old", old),
+	CTK_FIELD(NEW, "new", new),
+	CTK_FIELD(LIMIT, "limit", limit),
+	CTK_FIELD(BUCKETS, "buckets", buckets),
+	CTK_FIELD(ENTRIES, "entries", entries),
+	CTK_FIELD(FILL, "fill", fill),
+	CTK_FIELD(THRESHOLD, "threshold", threshold),
+	CTK_FIELD(DURATION, "duration", duration),
+	CTK_FIELD(LOST, "lost", lost),
+	CTK_FIELD(TABLE_FULL_DROPS, "table_full_drops",
+		  losses.table_full_drops),
+	CTK_FIELD(CHAIN_TOO_LONG_DROPS, "chain_too_long_drops",
+		  losses.chain_too_long_drops),
+	CTK_FIELD(OTHER_DROPS, "other_drops", losses.other_drops),
+	CTK_FIELD(REFUSED_INSERTS, "refused_inserts",
+		  losses.refused_inserts),
+	CTK_FIELD(ADMITTED_BY_EVICTION, "admitted_by_eviction",
+		  losses.admitted_by_eviction),
+	CTK_FIELD(PEAK, "peak", peak),
+};
+
 static DEFINE_RAW_SPINLOCK(ctk_event_lock);
 static struct ctk_event *ctk_event_ring;
 static u64 ctk_event_last;

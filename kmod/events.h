@@ -47,6 +47,39 @@ struct ctk_event {
 
 #define CTK_EVENT_HAS(name) BIT(CTK_A_EVENT_##name)
 
+/**
+ * struct ctk_event_field - a member that &ctk_event.has speaks of
+ * @name: as the JSON key of ctkstat
+ * @attr: CTK_A_EVENT_*
+ * @size: of the member, that of a u32 or of a u64
+ * @offset: of it
+ */
+struct ctk_event_field {
+	const char *name;
+	u8 attr;
+	u8 size;
+	u16 offset;
+};
+
+#define CTK_EVENT_FIELDS 15
+
+extern const struct ctk_event_field ctk_event_fields[CTK_EVENT_FIELDS];
+
+static inline bool ctk_event_has(const struct ctk_event *event,
+				 const struct ctk_event_field *field)
+{
+	return event->has & BIT(field->attr);
+}
+
+static inline u64 ctk_event_value(const struct ctk_event *event,
+				  const struct ctk_event_field *field)
+{
+	const void *member = (const char *)event + field->offset;
+
+	return field->size == sizeof(u64) ? *(const u64 *)member :
+					    *(const u32 *)member;
+}
+
 void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns);
 bool ctk_event_next(u64 seq, u64 netns_id, struct ctk_event *event);
 

@@ -26,34 +26,6 @@ const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1] = {
 	[CTK_A_EVENT_SEQ]	= { .type = NLA_U64 },
 };
 
-/* checkpatch: MACRO_ARG_REUSE - the name of a member, never evaluated */
-#define CTK_FIELD(attr, member) \
-	{ CTK_A_EVENT_##attr, sizeof_field(struct ctk_event, member), \
-	  offsetof(struct ctk_event, member) }
-
-/* Those that &ctk_event.has speaks of. */
-static const struct {
-	u8 attr;
-	u8 size;
-	u16 offset;
-} ctk_event_fields[] = {
-	CTK_FIELD(OLD, old),
-	CTK_FIELD(NEW, new),
-	CTK_FIELD(LIMIT, limit),
-	CTK_FIELD(BUCKETS, buckets),
-	CTK_FIELD(ENTRIES, entries),
-	CTK_FIELD(FILL, fill),
-	CTK_FIELD(THRESHOLD, threshold),
-	CTK_FIELD(DURATION, duration),
-	CTK_FIELD(LOST, lost),
-	CTK_FIELD(TABLE_FULL_DROPS, losses.table_full_drops),
-	CTK_FIELD(CHAIN_TOO_LONG_DROPS, losses.chain_too_long_drops),
-	CTK_FIELD(OTHER_DROPS, losses.other_drops),
-	CTK_FIELD(REFUSED_INSERTS, losses.refused_inserts),
-	CTK_FIELD(ADMITTED_BY_EVICTION, losses.admitted_by_eviction),
-	CTK_FIELD(PEAK, peak),
-};
-
 /**
  * ctk_actor_size() - room that ctk_put_actor() needs
  */
@@ -96,7 +68,7 @@ int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,
 
 static size_t ctk_event_size(void)
 {
-	return (ARRAY_SIZE(ctk_event_fields) + 4) *
+	return (CTK_EVENT_FIELDS + 4) *
 	       nla_total_size_64bit(sizeof(u64)) + ctk_actor_size();
 }
 
@@ -104,18 +76,17 @@ static int ctk_put_event_fields(struct sk_buff *skb, const struct ctk_event *e)
 {
 	int i, err;
 
-	for (i = 0; i < ARRAY_SIZE(ctk_event_fields); i++) {
-		int attr = ctk_event_fields[i].attr;
-		const void *value = (const char *)e +
-				    ctk_event_fields[i].offset;
+	for (i = 0; i < CTK_EVENT_FIELDS; i++) {
+		const struct ctk_event_field *f = &ctk_event_fields[i];
 
-		if (!(e->has & BIT(attr)))
+		if (!ctk_event_has(e, f))
 			continue;
-		if (ctk_event_fields[i].size == sizeof(u64))
-			err = nla_put_u64_64bit(skb, attr, *(const u64 *)value,
+		if (f->size == sizeof(u64))
+			err = nla_put_u64_64bit(skb, f->attr,
+						ctk_event_value(e, f),
 						CTK_A_EVENT_PAD);
 		else
-			err = nla_put_u32(skb, attr, *(const u32 *)value);
+			err = nla_put_u32(skb, f->attr, ctk_event_value(e, f));
 		if (err)
 			return err;
 	}

@@ -28,18 +28,6 @@ masquerade()
 	in_ns "$1" sysctl -qw net.ipv4.ip_forward=1
 }
 
-# Else connections that end leave room again a while later, from ten seconds
-# (closed) to two minutes (time wait): who gets in then is not assured, can be
-# evicted by the next, and how many are lost depends on how fast the test is.
-keep_ended_connections()
-{
-	local state
-
-	for state in fin_wait close_wait last_ack time_wait close; do
-		echo "net.netfilter.nf_conntrack_tcp_timeout_$state=3600"
-	done | in_ns "$1" sysctl -qp -
-}
-
 # IPv4 packets, so that what IPv6 says of itself is not in it.
 received_by()
 {
@@ -59,18 +47,17 @@ router_fills()
 	ip -n "$CLIENT" route add default via 10.1.0.254
 	track "$ROUTER"
 	masquerade "$ROUTER" r1
-	keep_ended_connections "$ROUTER"
 	fill "$ROUTER" $((LIMIT - ROOM))
 	expect "entries" "$(ctk "$ROUTER" entries)" -eq $((LIMIT - ROOM))
 }
 
+# They stay open: ended ones make room again, by time and by the kernel's gc.
 forwarded_tcp_fills_the_rest_and_no_more()
 {
 	local lost
 
-	line=$(in_ns "$CLIENT" "$here/flowgen" tcp --to 10.2.0.1 \
-		--count $((ROOM * 2)) --server-netns "/run/netns/$SERVER")
-	diag "$line"
+	open_and_hold "$CLIENT" --to 10.2.0.1 --count $((ROOM * 2)) \
+		--server-netns "/run/netns/$SERVER"
 	lost=$(count_in lost_syns "$line")
 	expect "opened" "$(count_in opened "$line")" -eq $ROOM
 	expect "accepted" "$(count_in accepted "$line")" -eq $ROOM

@@ -8,6 +8,8 @@
 # $here and $work are lib.sh's:
 # shellcheck disable=SC2154
 DEBUGFS=/sys/kernel/debug/ctk
+# shellcheck disable=SC2034 # for the tests
+SYSCTL=/proc/sys/net/netfilter
 
 namespaces=()
 declare -A inums
@@ -336,14 +338,15 @@ restore_limit()
 		sysctl -qw net.netfilter.nf_conntrack_max="$1"
 }
 
-# fill NS [COUNT]: assured entries, by default up to the limit. The addresses
-# are of 198.18.0.0/15 (RFC 2544), which no test sends to.
+# fill NS [COUNT [ADDRESS]]: assured entries, by default up to the limit. The
+# addresses are of 198.18.0.0/15 (RFC 2544), which no test sends to; a second
+# fill needs others.
 fill()
 {
 	local count=${2:-$(($(limit_now) - $(entries_of "$1")))} line
 
 	[[ $count -gt 0 ]] || return 0
-	line=$(in_ns "$1" "$here/flowgen" ctnetlink --to 198.19.0.1 \
+	line=$(in_ns "$1" "$here/flowgen" ctnetlink --to "${3:-198.19.0.1}" \
 		--count "$count") || fail "flowgen ctnetlink" || return
 	[[ $(count_in inserted "$line") -eq $count ]] ||
 		fail "filled only: $line"
@@ -382,4 +385,22 @@ stop_flood()
 		line="mode=udp attempts=0 sent=0"
 	fi
 	[[ $line == mode=* ]] || fail "the flood $1 gave no result"
+}
+
+result_is_there()
+{
+	[[ -s $work/tcp ]]
+}
+
+# open_and_hold NS ARG...: TCP connections that stay open until `stop_child
+# $holder`; leaves flowgen's result in $line.
+open_and_hold()
+{
+	rm -f "$work/tcp"
+	spawn "$1" "$work/tcp" "$here/flowgen" tcp --hold "${@:2}"
+	# shellcheck disable=SC2034 # for the tests
+	holder=$!
+	busywait result_is_there || fail "no result of flowgen tcp"
+	line=$(<"$work/tcp")
+	diag "$line"
 }

@@ -17,26 +17,6 @@ require_tools ss
 require_kernel
 
 # The held connections' result stands in a file, since they do not end.
-result_is_there()
-{
-	[[ -s $work/tcp ]]
-}
-
-# open_and_hold NS ARG...: leaves its result in $line.
-open_and_hold()
-{
-	local ns=$1
-
-	shift
-	rm -f "$work/tcp"
-	spawn "$ns" "$work/tcp" "$here/flowgen" tcp --count $ATTEMPTS --hold \
-		--dport 5201-5204 "$@"
-	holder=$!
-	busywait result_is_there || fail "no result of flowgen tcp"
-	line=$(<"$work/tcp")
-	diag "$line"
-}
-
 # expect_losses NS DROP_BEFORE: of the namespace whose table is full.
 expect_losses()
 {
@@ -70,7 +50,8 @@ both_ends_in_one_namespace()
 	setup_ns SERVER CLIENT ONE
 	track "$SERVER" "$ONE"
 	fill "$ONE" $((DEFAULT_LIMIT - ROOM))
-	open_and_hold "$ONE" --to 127.0.0.1
+	open_and_hold "$ONE" --count $ATTEMPTS --dport 5201-5204 \
+		--to 127.0.0.1
 	expect_losses "$ONE" 0
 	expect "accepted sockets" "$(established_in "$ONE")" -eq $ROOM
 	stop_child $holder
@@ -81,7 +62,8 @@ server_in_a_namespace_of_its_own()
 	connect_ns "$CLIENT" c0 10.1.0.1/24 "$SERVER" s0 10.1.0.2/24
 	set_limit $LOWER_LIMIT
 	fill "$SERVER" $((LOWER_LIMIT - ROOM))
-	open_and_hold "$CLIENT" --to 10.1.0.2 \
+	open_and_hold "$CLIENT" --count $ATTEMPTS --dport 5201-5204 \
+		--to 10.1.0.2 \
 		--server-netns "/run/netns/$SERVER"
 	expect_losses "$SERVER" 0
 	expect "accepted sockets" "$(established_in "$SERVER")" -eq $ROOM

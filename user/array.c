@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lists of namespaces that grow while they are read. Frees nothing.
+ * Lists that grow while they are read. Frees nothing.
  */
 #include <stdlib.h>
 
@@ -16,6 +16,6 @@ void *grow(void *list, size_t n, size_t size)
 		return list;
 	list = reallocarray(list, n ? 2 * n : 1, size);
 	if (!list)
-		fail("no memory for more than %zu namespaces", n);
+		fail("no memory for a list of more than %zu", n);
 	return list;
 }

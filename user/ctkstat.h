@@ -49,6 +49,7 @@ struct options {
 	bool utf8;
 	double interval;	/* seconds; 0 is once */
 	unsigned long count;	/* of screens; 0 is for ever */
+	bool follow;		/* go on with what happens next */
 	int about;		/* V or h, instead of a command */
 	const char *which;	/* as -N was given, or NULL */
 	struct selector netns;
@@ -78,6 +79,17 @@ struct status {
 	struct record r;	/* status_fields */
 	struct record hooks[HOOKS_MAX];
 	size_t n_hooks;
+	struct record attached_by;	/* actor_fields */
+};
+
+#define LABEL_WIDTH	18
+
+/* Something that happened; or, with @lost, so many that were overwritten. */
+struct event {
+	uint64_t lost;
+	struct record r;	/* event_fields */
+	struct record actor;	/* actor_fields */
+	char label[LABEL_WIDTH + 1];	/* of its namespace, if it has one */
 };
 
 struct source;
@@ -90,6 +102,9 @@ struct snapshot {
 	struct status status;
 	struct netns *netns;
 	size_t n_netns;
+	struct event *events;
+	size_t n_events;
+	uint64_t last_seq;	/* of all that were read */
 	size_t refused;		/* namespaces known, but not ours to enter */
 	bool asked_all;
 	bool hidden;		/* some are not ours to see */
@@ -108,6 +123,11 @@ struct source {
 	int (*read_netns)(struct snapshot *s, const struct selector *which);
 	/* Clears what is in @s, one by one; absent where nothing can be. */
 	int (*reset)(struct snapshot *s);
+	/* Those after @s->last_seq; absent where nothing is remembered. */
+	int (*read_events)(struct snapshot *s);
+	/* A file to poll(), readable once more happens after drain(). */
+	int (*subscribe)(void);
+	void (*drain)(void);
 };
 
 extern const struct source source_module;
@@ -115,6 +135,7 @@ extern const struct source source_proc;
 
 int snapshot_read_status(struct snapshot *s, const struct options *o);
 int snapshot_read(struct snapshot *s, const struct options *o);
+uint64_t now_ns(void);
 bool snapshot_complete(const struct snapshot *s);
 struct netns *snapshot_add(struct snapshot *s);
 void snapshot_free(struct snapshot *s);
@@ -186,9 +207,11 @@ struct command {
 	int (*read)(struct snapshot *s, const struct options *o);
 	put_page text;
 	json_t *(*json)(const struct options *o, const struct snapshot *s);
+	int (*follow)(const struct options *o);	/* as -f asks, or NULL */
 };
 
 extern const struct command command_screen;
+extern const struct command command_events;
 extern const struct command command_status;
 extern const struct command command_reset;
 
@@ -216,6 +239,10 @@ int selector_parse(struct selector *sel, const char *text);
 /* screen.c */
 void put_unseen(FILE *out, const struct snapshot *s);
 
+/* sentences.c */
+void say_event(char *buf, size_t size, const struct event *event);
+void say_actor(char *buf, size_t size, const struct record *actor);
+
 /* output.c */
 char *make_text(put_page page, const struct options *o,
 		const struct snapshot *s);
@@ -224,6 +251,7 @@ int put_json(const struct options *o, json_t *json);
 int flush_output(void);
 #define COLUMNS	80
 
+void put_hanging(FILE *out, const char *lead, size_t hang, const char *text);
 void put_wrapped(FILE *out, const char *indent, const char *text);
 size_t screen_rows(void);
 

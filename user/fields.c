@@ -18,6 +18,8 @@ _Static_assert(CTK_A_NETNS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_KERNEL_STATS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_STATUS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_HOOK_MAX < RECORD_VALUES, "a record is too small");
+_Static_assert(CTK_A_EVENT_MAX < RECORD_VALUES, "a record is too small");
+_Static_assert(CTK_A_ACTOR_MAX < RECORD_VALUES, "a record is too small");
 
 static const char *const hook_words[] = {
 	[CTK_HOOK_WRAPPER] = "wrapper",
@@ -36,6 +38,21 @@ static const char *const hook_state_words[] = {
 	[CTK_HOOK_STATE_OFF] = "off",
 	[CTK_HOOK_STATE_ON] = "on",
 	[CTK_HOOK_STATE_BLIND] = "blind",
+	NULL
+};
+
+static const char *const event_words[] = {
+	[CTK_EVENT_ATTACHED] = "attached",
+	[CTK_EVENT_DETACHED] = "detached",
+	[CTK_EVENT_LIMIT_CHANGED] = "limit-changed",
+	[CTK_EVENT_BUCKETS_CHANGED] = "buckets-changed",
+	[CTK_EVENT_THRESHOLD] = "threshold",
+	[CTK_EVENT_FULL_BEGIN] = "full-begin",
+	[CTK_EVENT_FULL_END] = "full-end",
+	[CTK_EVENT_CHAIN_BEGIN] = "chain-begin",
+	[CTK_EVENT_CHAIN_END] = "chain-end",
+	[CTK_EVENT_HOOK_BLIND] = "hook-blind",
+	[CTK_EVENT_NETNS_GONE] = "netns-gone",
 	NULL
 };
 
@@ -207,6 +224,58 @@ const struct field hook_fields[] = {
 	{ }
 };
 
+/* Of an event, but for its actor. */
+const struct field event_fields[] = {
+	{ CTK_A_EVENT_SEQ, TYPE_U64, UNIT_NUMBER, "seq" },
+	{ CTK_A_EVENT_TIME, TYPE_U64, UNIT_TIME, "time" },
+	{ CTK_A_EVENT_EVENT, TYPE_U32, UNIT_ENUM, "event", event_words },
+	{ CTK_A_EVENT_NETNS_ID, TYPE_U64, UNIT_NUMBER, "netns_id" },
+	{ CTK_A_EVENT_NETNS_INUM, TYPE_U32, UNIT_NUMBER, "netns_inum" },
+	{ CTK_A_EVENT_OLD, TYPE_U32, UNIT_NUMBER, "old" },
+	{ CTK_A_EVENT_NEW, TYPE_U32, UNIT_NUMBER, "new" },
+	{ CTK_A_EVENT_LIMIT, TYPE_U32, UNIT_NUMBER, "limit" },
+	{ CTK_A_EVENT_BUCKETS, TYPE_U32, UNIT_NUMBER, "buckets" },
+	{ CTK_A_EVENT_ENTRIES, TYPE_U32, UNIT_NUMBER, "entries" },
+	{ CTK_A_EVENT_FILL, TYPE_U32, UNIT_MILLIONTHS, "fill" },
+	{ CTK_A_EVENT_THRESHOLD, TYPE_U32, UNIT_MILLIONTHS, "threshold" },
+	{ CTK_A_EVENT_DURATION, TYPE_U64, UNIT_NANOSECONDS, "duration" },
+	{ CTK_A_EVENT_LOST, TYPE_U64, UNIT_NUMBER, "lost" },
+	{ CTK_A_EVENT_TABLE_FULL_DROPS, TYPE_U64, UNIT_NUMBER,
+	  "table_full_drops" },
+	{ CTK_A_EVENT_CHAIN_TOO_LONG_DROPS, TYPE_U64, UNIT_NUMBER,
+	  "chain_too_long_drops" },
+	{ CTK_A_EVENT_OTHER_DROPS, TYPE_U64, UNIT_NUMBER, "other_drops" },
+	{ CTK_A_EVENT_REFUSED_INSERTS, TYPE_U64, UNIT_NUMBER,
+	  "refused_inserts" },
+	{ CTK_A_EVENT_ADMITTED_BY_EVICTION, TYPE_U64, UNIT_NUMBER,
+	  "admitted_by_eviction" },
+	{ CTK_A_EVENT_PEAK, TYPE_U32, UNIT_NUMBER, "peak" },
+	{ }
+};
+
+const struct field actor_fields[] = {
+	{ CTK_A_ACTOR_COMM, TYPE_STRING, UNIT_TEXT, "comm" },
+	{ CTK_A_ACTOR_PID, TYPE_U32, UNIT_NUMBER, "pid" },
+	{ CTK_A_ACTOR_PARENT_COMM, TYPE_STRING, UNIT_TEXT, "parent_comm" },
+	{ CTK_A_ACTOR_REQUEST, TYPE_STRING, UNIT_TEXT, "request" },
+	{ }
+};
+
+/* The first @len bytes, or what there is room for. */
+void set_text(struct record *r, unsigned int attr, const char *text,
+	      size_t len)
+{
+	if (!has(r, attr)) {
+		if (r->texts == RECORD_TEXTS)
+			return;
+		set(r, attr, r->texts++);
+	}
+	if (len >= sizeof(r->text[0]))
+		len = sizeof(r->text[0]) - 1;
+	memcpy(r->text[get(r, attr)], text, len);
+	r->text[get(r, attr)][len] = '\0';
+}
+
 const struct field *field_of(const struct field *fields, unsigned int attr)
 {
 	for (; fields->attr; fields++)
@@ -272,6 +341,9 @@ void format_field(char *buf, size_t size, const struct record *r,
 	case UNIT_SECONDS:
 		format_duration(buf, size, value);
 		break;
+	case UNIT_NANOSECONDS:
+		format_span(buf, size, value);
+		break;
 	case UNIT_MILLIONTHS:
 		percent(buf, size, value);
 		break;
@@ -288,7 +360,7 @@ void format_field(char *buf, size_t size, const struct record *r,
 		format_errno(buf, size, (int64_t)value);
 		break;
 	case UNIT_TEXT:
-		snprintf(buf, size, "%s", r->text);
+		snprintf(buf, size, "%s", get_text(r, f->attr));
 		break;
 	}
 }

@@ -26,6 +26,7 @@ enum field_unit {
 	UNIT_NUMBER,
 	UNIT_BYTES,
 	UNIT_SECONDS,
+	UNIT_NANOSECONDS,
 	UNIT_MILLIONTHS,
 	UNIT_TIME,	/* nanoseconds since the epoch */
 	UNIT_FLAG,
@@ -35,12 +36,14 @@ enum field_unit {
 };
 
 #define RECORD_VALUES	32
+#define RECORD_TEXTS	3
 
 /* The attributes of one object, by attribute number; absent is unknown. */
 struct record {
 	uint32_t present;
+	uint32_t texts;			/* how many of text[] are in use */
 	uint64_t value[RECORD_VALUES];	/* signed ones sign-extended */
-	char text[64];			/* of the only string it can have */
+	char text[RECORD_TEXTS][64];	/* a string's value is its place here */
 };
 
 static inline bool has(const struct record *r, unsigned int attr)
@@ -59,6 +62,15 @@ static inline void set(struct record *r, unsigned int attr, uint64_t value)
 	r->present |= UINT32_C(1) << attr;
 	r->value[attr] = value;
 }
+
+/* Empty where absent. */
+static inline const char *get_text(const struct record *r, unsigned int attr)
+{
+	return has(r, attr) ? r->text[r->value[attr]] : "";
+}
+
+void set_text(struct record *r, unsigned int attr, const char *text,
+	      size_t len);
 
 struct field {
 	uint16_t attr;			/* 0 ends a table */
@@ -79,6 +91,8 @@ extern const struct field netns_fields[];
 extern const struct field kernel_stats_fields[];
 extern const struct field status_fields[];
 extern const struct field hook_fields[];
+extern const struct field event_fields[];
+extern const struct field actor_fields[];
 
 bool loses_now(const struct record *r, uint64_t now);
 const struct field *field_of(const struct field *fields, unsigned int attr);
@@ -89,6 +103,7 @@ void format_field(char *buf, size_t size, const struct record *r,
 /* format.c */
 void format_count(char *buf, size_t size, uint64_t n, int width);
 void format_duration(char *buf, size_t size, uint64_t seconds);
+void format_span(char *buf, size_t size, uint64_t ns);
 void format_age(char *buf, size_t size, uint64_t then, uint64_t now);
 void format_clock(char *buf, size_t size, uint64_t then, uint64_t now);
 void format_day(char *buf, size_t size, uint64_t then, uint64_t now);

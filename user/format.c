@@ -60,6 +60,17 @@ void format_age(char *buf, size_t size, uint64_t then, uint64_t now)
 		snprintf(buf, size, "%" PRIu64 " d", seconds / 86400);
 }
 
+/* 0.4 s, 9.9 s, and from there as an age. */
+void format_span(char *buf, size_t size, uint64_t ns)
+{
+	if (ns < 10 * NSEC_PER_SEC)
+		snprintf(buf, size, "%u.%u s",
+			 (unsigned int)(ns / NSEC_PER_SEC),
+			 (unsigned int)(ns % NSEC_PER_SEC * 10 / NSEC_PER_SEC));
+	else
+		format_age(buf, size, 0, ns);
+}
+
 static void local_time(struct tm *tm, uint64_t ns)
 {
 	time_t t = (time_t)(ns / NSEC_PER_SEC);

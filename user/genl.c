@@ -226,12 +226,12 @@ static int read_family(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-/* 1 with its number and version in @g, 0 if there is none, -1 on failure. */
-int genl_find(struct genl *g, const char *family)
+/* Leaves @g without a family. */
+static int ask_family(struct genl *g, const char *family, genl_reply reply,
+		      void *data)
 {
 	char buf[GENL_REQUEST_SIZE];
 	struct nlmsghdr *nlh;
-	int error;
 
 	g->family = GENL_ID_CTRL;
 	g->version = 1;
@@ -239,7 +239,14 @@ int genl_find(struct genl *g, const char *family)
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, family);
 	g->family = 0;
 	g->version = 0;
-	error = genl_talk(g, nlh, read_family, g);
+	return genl_talk(g, nlh, reply, data);
+}
+
+/* 1 with its number and version in @g, 0 if there is none, -1 on failure. */
+int genl_find(struct genl *g, const char *family)
+{
+	int error = ask_family(g, family, read_family, g);
+
 	if (error == -ENOENT)
 		return 0;
 	if (error)
@@ -249,4 +256,77 @@ int genl_find(struct genl *g, const char *family)
 		return fail("the kernel gave no number for the netlink family %s",
 			    family);
 	return 1;
+}
+
+struct group {
+	const char *name;
+	uint32_t id;		/* 0 until found */
+};
+
+static bool match_group(const struct nlattr *nest, struct group *group)
+{
+	const struct nlattr *attr;
+	bool matches = false;
+	uint32_t id = 0;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		const char *payload = mnl_attr_get_payload(attr);
+		size_t len = mnl_attr_get_payload_len(attr);
+
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_NAME)
+			matches = len == strlen(group->name) + 1 &&
+				  !memcmp(payload, group->name, len);
+		else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID &&
+			 len == sizeof(uint32_t))
+			id = mnl_attr_get_u32(attr);
+	}
+	if (matches)
+		group->id = id;
+	return matches;
+}
+
+static void match_groups(const struct nlattr *list, struct group *group)
+{
+	const struct nlattr *nest;
+
+	mnl_attr_for_each_nested(nest, list)
+		if (match_group(nest, group))
+			return;
+}
+
+static int read_groups(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+			match_groups(attr, data);
+	return 0;
+}
+
+/* Be sent what the multicast group is; 0 or a negative errno. */
+int genl_join(struct genl *g, const char *family, const char *group)
+{
+	struct group wanted = { .name = group };
+	int error = ask_family(g, family, read_groups, &wanted);
+
+	if (error)
+		return error;
+	if (!wanted.id)
+		return -ENOENT;
+	if (mnl_socket_setsockopt(g->nl, NETLINK_ADD_MEMBERSHIP, &wanted.id,
+				  sizeof(wanted.id)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Until nothing is there to receive, nor to be told of as overrun. */
+void genl_drain(const struct genl *g)
+{
+	ssize_t len;
+
+	do {
+		len = recv(mnl_socket_get_fd(g->nl), g->buffer, BUFFER_SIZE,
+			   MSG_DONTWAIT);
+	} while (len >= 0 || errno == ENOBUFS || errno == EINTR);
 }

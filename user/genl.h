@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A generic netlink conversation: one request at a time, checked answers, and
- * the kernel's own words for a refusal.
+ * the kernel's own words for a refusal; or, on a socket of its own, news.
  */
 #ifndef GENL_H
 #define GENL_H
@@ -38,5 +38,9 @@ struct nlmsghdr *genl_request(struct genl *g, char *buf, uint8_t cmd,
 			      uint16_t flags);
 int genl_talk(struct genl *g, const struct nlmsghdr *request,
 	      genl_reply reply, void *data);
+
+/* News: what comes is dropped, since that it came is all there is to know. */
+int genl_join(struct genl *g, const char *family, const char *group);
+void genl_drain(const struct genl *g);
 
 #endif /* GENL_H */

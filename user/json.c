@@ -34,6 +34,8 @@ static json_t *json_value(const struct record *r, const struct field *f)
 	const char *word;
 
 	switch ((enum field_unit)f->unit) {
+	case UNIT_NANOSECONDS:
+		return json_real((double)value / NSEC_PER_SEC);
 	case UNIT_MILLIONTHS:
 		return json_real((double)value / 1e6);
 	case UNIT_TIME:
@@ -41,7 +43,7 @@ static json_t *json_value(const struct record *r, const struct field *f)
 	case UNIT_FLAG:
 		return json_boolean(value);
 	case UNIT_TEXT:
-		return json_name(r->text);
+		return json_name(get_text(r, f->attr));
 	case UNIT_ENUM:
 		word = field_word(f, r);
 		return word ? json_string(word) : json_integer((json_int_t)value);

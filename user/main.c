@@ -18,6 +18,7 @@
 /* A command is registered here; the first runs where none is named. */
 static const struct command *const commands[] = {
 	&command_screen,
+	&command_events,
 	&command_status,
 	&command_reset,
 };
@@ -34,8 +35,9 @@ static void print_help(void)
 		       *commands[i]->name ? commands[i]->name : "(none)",
 		       commands[i]->summary);
 	fputs("\n"
-	      "  -j, --json            JSON; with INTERVAL an object per line\n"
+	      "  -j, --json            JSON; with INTERVAL or -f an object per line\n"
 	      "  -p, --pretty          indented JSON\n"
+	      "  -f, --follow          events: and those still to come\n"
 	      "  -a, --all             every namespace; reset clears all\n"
 	      "  -N, --netns WHICH     one: NAME, PID, PATH or inode number\n"
 	      "  -n, --numeric         inode numbers instead of names\n"
@@ -66,6 +68,10 @@ static const struct command *parse_words(struct options *o, char **words)
 		command = find_command(*words++);
 		if (!command)
 			return NULL;
+	}
+	if (o->follow && !command->follow) {
+		fail("-f follows events: ctkstat events -f");
+		return NULL;
 	}
 	if (*words && !command->repeats) {
 		fail("%s takes no further argument, such as '%s'",
@@ -197,5 +203,7 @@ int main(int argc, char **argv)
 	o.redraw = o.redraw && o.interval && !o.json;
 	if (o.which && selector_parse(&o.netns, o.which))
 		return give_up(&o, EXIT_FAILED);
-	return repeat(command, &o) ? give_up(&o, EXIT_FAILED) : EXIT_OK;
+	if (o.follow ? command->follow(&o) : repeat(command, &o))
+		return give_up(&o, EXIT_FAILED);
+	return EXIT_OK;
 }

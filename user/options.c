@@ -16,6 +16,7 @@
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "pretty", no_argument, NULL, 'p' },
+	{ "follow", no_argument, NULL, 'f' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "netns", required_argument, NULL, 'N' },
 	{ "numeric", no_argument, NULL, 'n' },
@@ -84,6 +85,9 @@ static int parse_option(struct options *o, int c, char *const argv[])
 	case 'p':
 		o->pretty = true;
 		return 0;
+	case 'f':
+		o->follow = true;
+		return 0;
 	case 'a':
 		o->all = true;
 		return 0;
@@ -116,7 +120,7 @@ int parse_options(struct options *o, int argc, char **argv)
 	int c, error = 0;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":jpaN:nHtc::Vh", long_options,
+	while ((c = getopt_long(argc, argv, ":jpfaN:nHtc::Vh", long_options,
 				NULL)) >= 0)
 		if (error)
 			o->json |= c == 'j';

@@ -83,18 +83,18 @@ int put_json(const struct options *o, json_t *json)
 	return flush_output();
 }
 
-/* Breaks at spaces; lines after the first are indented by two more. */
-void put_wrapped(FILE *out, const char *indent, const char *text)
+/* @lead, then @text broken at spaces; lines after the first begin at @hang. */
+void put_hanging(FILE *out, const char *lead, size_t hang, const char *text)
 {
-	size_t column = strlen(indent);
+	size_t column = strlen(lead);
 
-	fputs(indent, out);
+	fputs(lead, out);
 	while (*text) {
 		size_t word = strcspn(text, " ");
 
-		if (column + word > COLUMNS && column > strlen(indent) + 2) {
-			fprintf(out, "\n%s  ", indent);
-			column = strlen(indent) + 2;
+		if (column + word > COLUMNS && column > hang) {
+			fprintf(out, "\n%*s", (int)hang, "");
+			column = hang;
 		}
 		fwrite(text, 1, word, out);
 		column += word;
@@ -108,6 +108,12 @@ void put_wrapped(FILE *out, const char *indent, const char *text)
 		text += *text == ' ';
 	}
 	fputc('\n', out);
+}
+
+/* Indented, and by two more after the first line. */
+void put_wrapped(FILE *out, const char *indent, const char *text)
+{
+	put_hanging(out, indent, strlen(indent) + 2, text);
 }
 
 size_t screen_rows(void)

@@ -12,13 +12,13 @@
 #include <linux/genetlink.h>
 
 #include "ctkstat.h"
-#include "genl.h"
+#include "module.h"
 #include "version.h"
 
 /* Namespaces that come and go tear a dump; so many times it is read anew. */
 #define DUMP_TRIES	8
 
-static struct genl genl;
+struct genl ctk;
 
 /* What the module calls itself, for a message about two that do not match. */
 static void module_version(char *buf, size_t size)
@@ -39,14 +39,14 @@ static int module_probe(void)
 	int found;
 
 	/* Sandboxes can be without any generic netlink. */
-	if (!genl.nl && genl_open(&genl))
+	if (!ctk.nl && genl_open(&ctk))
 		return 0;
-	found = genl_find(&genl, CTK_FAMILY_NAME);
-	if (found <= 0 || genl.version == CTK_FAMILY_VERSION)
+	found = genl_find(&ctk, CTK_FAMILY_NAME);
+	if (found <= 0 || ctk.version == CTK_FAMILY_VERSION)
 		return found;
 	module_version(version, sizeof(version));
 	return fail("the loaded module ctk (release %s) speaks version %u of its protocol, ctkstat %s speaks version %u: install both from one release, then reload the module (rmmod ctk; modprobe ctk)",
-		    version, genl.version, CTK_VERSION, CTK_FAMILY_VERSION);
+		    version, ctk.version, CTK_VERSION, CTK_FAMILY_VERSION);
 }
 
 static int bad_length(const struct nlattr *attr, const char *name)
@@ -58,14 +58,10 @@ static int bad_length(const struct nlattr *attr, const char *name)
 static int parse_string(const struct nlattr *attr, const struct field *f,
 			struct record *r)
 {
-	size_t len = mnl_attr_get_payload_len(attr);
+	const char *text = mnl_attr_get_payload(attr);
 
-	len = strnlen(mnl_attr_get_payload(attr), len);
-	if (len >= sizeof(r->text))
-		len = sizeof(r->text) - 1;
-	memcpy(r->text, mnl_attr_get_payload(attr), len);
-	r->text[len] = '\0';
-	set(r, f->attr, 0);
+	set_text(r, f->attr, text,
+		 strnlen(text, mnl_attr_get_payload_len(attr)));
 	return 0;
 }
 
@@ -101,16 +97,16 @@ static int parse_value(const struct nlattr *attr, const struct field *f,
 	return 0;
 }
 
-static int parse_attr(const struct nlattr *attr, const struct field *fields,
-		      struct record *r)
+int parse_attr(const struct nlattr *attr, const struct field *fields,
+	       struct record *r)
 {
 	const struct field *f = field_of(fields, mnl_attr_get_type(attr));
 
 	return f ? parse_value(attr, f, r) : 0;
 }
 
-static int parse_nest(const struct nlattr *nest, const struct field *fields,
-		      struct record *r)
+int parse_nest(const struct nlattr *nest, const struct field *fields,
+	       struct record *r)
 {
 	const struct nlattr *attr;
 
@@ -137,6 +133,9 @@ static int parse_status(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
 		if (mnl_attr_get_type(attr) == CTK_A_STATUS_HOOKS)
 			error = parse_hook(attr, status);
+		else if (mnl_attr_get_type(attr) == CTK_A_STATUS_ATTACHED_BY)
+			error = parse_nest(attr, actor_fields,
+					   &status->attached_by);
 		else
 			error = parse_attr(attr, status_fields, &status->r);
 		if (error)
@@ -165,33 +164,36 @@ static int parse_netns(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-static const char *request_attr_name(int attr)
+static const char *request_attr_name(const struct field *fields, int attr)
 {
 	const struct field *f;
 
-	if (attr == CTK_A_NETNS_NETNS_FD)
+	if (fields == netns_fields && attr == CTK_A_NETNS_NETNS_FD)
 		return "netns_fd";
-	if (attr == CTK_A_NETNS_NETNS_PID)
+	if (fields == netns_fields && attr == CTK_A_NETNS_NETNS_PID)
 		return "netns_pid";
-	f = field_of(netns_fields, (unsigned int)attr);
+	f = field_of(fields, (unsigned int)attr);
 	return f ? f->name : "unknown";
 }
 
-/* @what failed, in the kernel's words where it had some, and what to do. */
-static int refused(const char *what, int error)
+/*
+ * @what failed, in the kernel's words where it had some, and what to do; the
+ * attributes of the request are @fields.
+ */
+int module_refused(const char *what, const struct field *fields, int error)
 {
 	bool forbidden = error == -EPERM || error == -EACCES;
 	char where[96] = "";
 
 	if (error == -ECANCELED)
 		return -1;	/* said already */
-	if (genl.attr)
+	if (ctk.attr)
 		snprintf(where, sizeof(where), " (attribute %s, offset %u)",
-			 request_attr_name(genl.attr), genl.offset);
-	else if (genl.offset)
-		snprintf(where, sizeof(where), " (offset %u)", genl.offset);
+			 request_attr_name(fields, ctk.attr), ctk.offset);
+	else if (ctk.offset)
+		snprintf(where, sizeof(where), " (offset %u)", ctk.offset);
 	return fail("cannot %s: %s%s%s%s%s", what, strerror(-error),
-		    genl.message[0] ? ": " : "", genl.message, where,
+		    ctk.message[0] ? ": " : "", ctk.message, where,
 		    forbidden ? "; try as root in the initial namespace" : "");
 }
 
@@ -200,10 +202,11 @@ static int module_read_status(struct snapshot *s)
 	char buf[GENL_REQUEST_SIZE];
 	int error;
 
-	error = genl_talk(&genl,
-			  genl_request(&genl, buf, CTK_CMD_STATUS_GET, 0),
+	error = genl_talk(&ctk,
+			  genl_request(&ctk, buf, CTK_CMD_STATUS_GET, 0),
 			  parse_status, &s->status);
-	return error ? refused("read the status of ctk", error) : 0;
+	return error ? module_refused("read the status of ctk", status_fields,
+				      error) : 0;
 }
 
 static int read_all(struct snapshot *s)
@@ -213,13 +216,14 @@ static int read_all(struct snapshot *s)
 
 	for (int i = 0; i < DUMP_TRIES && error == GENL_TORN; i++) {
 		s->n_netns = 0;
-		error = genl_talk(&genl,
-				  genl_request(&genl, buf, CTK_CMD_NETNS_GET,
+		error = genl_talk(&ctk,
+				  genl_request(&ctk, buf, CTK_CMD_NETNS_GET,
 					       NLM_F_DUMP),
 				  parse_netns, s);
 	}
 	if (error < 0)
-		return refused("read the namespaces", error);
+		return module_refused("read the namespaces", netns_fields,
+				      error);
 	s->torn = error == GENL_TORN;
 	/* Only told to those who see all, see ctk.yaml. */
 	s->hidden = !has(&s->status.r, CTK_A_STATUS_MISSED);
@@ -252,14 +256,14 @@ static int module_read_netns(struct snapshot *s, const struct selector *which)
 
 	if (which->by == SELECT_ALL)
 		return read_all(s);
-	nlh = genl_request(&genl, buf, CTK_CMD_NETNS_GET, 0);
+	nlh = genl_request(&ctk, buf, CTK_CMD_NETNS_GET, 0);
 	put_selector(nlh, which);
-	error = genl_talk(&genl, nlh, parse_netns, s);
+	error = genl_talk(&ctk, nlh, parse_netns, s);
 	if (!error)
 		return 0;
 	snprintf(what, sizeof(what), "read the namespace %s",
 		 which->text ? which->text : "of this process");
-	return refused(what, error);
+	return module_refused(what, netns_fields, error);
 }
 
 static int reset_one(const struct netns *n)
@@ -268,13 +272,13 @@ static int reset_one(const struct netns *n)
 	struct nlmsghdr *nlh;
 	int error;
 
-	nlh = genl_request(&genl, buf, CTK_CMD_RESET, 0);
+	nlh = genl_request(&ctk, buf, CTK_CMD_RESET, 0);
 	mnl_attr_put_u64(nlh, CTK_A_NETNS_ID, get(&n->r, CTK_A_NETNS_ID));
-	error = genl_talk(&genl, nlh, NULL, NULL);
+	error = genl_talk(&ctk, nlh, NULL, NULL);
 	if (error) {
 		snprintf(what, sizeof(what), "reset the namespace %u",
 			 (uint32_t)get(&n->r, CTK_A_NETNS_NETNS_INUM));
-		refused(what, error);
+		module_refused(what, netns_fields, error);
 	}
 	return error;
 }
@@ -303,4 +307,7 @@ const struct source source_module = {
 	.read_status = module_read_status,
 	.read_netns = module_read_netns,
 	.reset = module_reset,
+	.read_events = module_read_events,
+	.subscribe = module_subscribe,
+	.drain = module_drain,
 };

@@ -40,7 +40,7 @@ static int compare(const void *a, const void *b)
 	return i < j ? -1 : i > j;
 }
 
-static uint64_t now(void)
+uint64_t now_ns(void)
 {
 	struct timespec ts;
 
@@ -98,7 +98,7 @@ int snapshot_read_status(struct snapshot *s, const struct options *o)
 	memset(s, 0, sizeof(*s));
 	if (read_any(s, NULL))
 		return -1;
-	s->now = now();
+	s->now = now_ns();
 	return 0;
 }
 
@@ -109,7 +109,7 @@ int snapshot_read(struct snapshot *s, const struct options *o)
 	names_load(&s->names);
 	if (read_any(s, &o->netns))
 		return -1;
-	s->now = now();
+	s->now = now_ns();
 	if (s->n_netns)
 		qsort(s->netns, s->n_netns, sizeof(*s->netns), compare);
 	if (!o->numeric)
@@ -139,6 +139,9 @@ struct netns *snapshot_add(struct snapshot *s)
 void snapshot_free(struct snapshot *s)
 {
 	names_free(&s->names);
+	free(s->events);
+	s->events = NULL;
+	s->n_events = 0;
 	free(s->netns);
 	s->netns = NULL;
 	s->n_netns = 0;

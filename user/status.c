@@ -10,7 +10,7 @@
 
 #include "ctkstat.h"
 
-#define LABEL_WIDTH	15
+#define KEY_WIDTH	15
 
 static void put_record(FILE *out, const struct record *r,
 		       const struct field *fields, const char *indent,
@@ -24,9 +24,18 @@ static void put_record(FILE *out, const struct record *r,
 			continue;
 		format_field(value, sizeof(value), r, fields, now);
 		fprintf(out, "%s%-*s %s\n", indent,
-			LABEL_WIDTH - (int)strlen(indent), fields->name,
+			KEY_WIDTH - (int)strlen(indent), fields->name,
 			value);
 	}
+}
+
+static void put_attached_by(FILE *out, const struct record *actor)
+{
+	char who[160] = "-";
+
+	if (actor->present)
+		say_actor(who, sizeof(who), actor);
+	fprintf(out, "%-*s %s\n", KEY_WIDTH, "attached_by", who);
 }
 
 /* Extensions, such as those of NAT and accounting, come on top. */
@@ -40,7 +49,7 @@ static void put_memory(FILE *out, const struct record *r)
 	if (!limit || !entry)
 		return;
 	fprintf(out, "%-*s entries up to %" PRIu64
-		" KiB and extensions, hash %" PRIu64 " KiB\n", LABEL_WIDTH,
+		" KiB and extensions, hash %" PRIu64 " KiB\n", KEY_WIDTH,
 		"memory", limit * entry / 1024, hash / 1024);
 }
 
@@ -52,12 +61,13 @@ static void status_text(FILE *out, const struct options *o,
 
 	if (o->timestamp) {
 		format_date(date, sizeof(date), s->now);
-		fprintf(out, "%-*s %s\n", LABEL_WIDTH, "time", date);
+		fprintf(out, "%-*s %s\n", KEY_WIDTH, "time", date);
 	}
-	fprintf(out, "%-*s %s\n", LABEL_WIDTH, "source",
+	fprintf(out, "%-*s %s\n", KEY_WIDTH, "source",
 		s->source == &source_proc ? "/proc (ctk.ko not loaded)" :
 					    s->source->name);
 	put_record(out, &status->r, status_fields, "", s->now);
+	put_attached_by(out, &status->attached_by);
 	put_memory(out, &status->r);
 	for (size_t i = 0; i < status->n_hooks; i++) {
 		fprintf(out, "hook %zu\n", i + 1);
@@ -73,6 +83,10 @@ static json_t *status_json(const struct options *o, const struct snapshot *s)
 	if (o->timestamp)
 		json_object_set_new(top, "time", json_time(s->now));
 	json_object_set_new(top, "source", json_string(s->source->name));
+	if (s->status.attached_by.present)
+		json_object_set_new(top, "attached_by",
+				    json_record(&s->status.attached_by,
+						actor_fields));
 	for (size_t i = 0; i < s->status.n_hooks; i++)
 		json_array_append_new(hooks,
 				      json_record(&s->status.hooks[i],

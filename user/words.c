@@ -391,7 +391,8 @@ static void why_blind(char *buf, size_t size, const struct snapshot *s)
 			int error = (int)get(hook, CTK_A_HOOK_ERROR);
 
 			snprintf(buf, size,
-				 "it could not be set on %s: %s", hook->text,
+				 "it could not be set on %s: %s",
+				 get_text(hook, CTK_A_HOOK_SYMBOL),
 				 strerror(-error));
 			return;
 		}

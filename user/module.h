@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files that talk to the module ctk share: the conversation, and the
+ * way from its attributes to records.
+ */
+#ifndef MODULE_H
+#define MODULE_H
+
+#include "fields.h"
+#include "genl.h"
+
+struct snapshot;
+
+extern struct genl ctk;
+
+int parse_attr(const struct nlattr *attr, const struct field *fields,
+	       struct record *r);
+int parse_nest(const struct nlattr *nest, const struct field *fields,
+	       struct record *r);
+int module_refused(const char *what, const struct field *fields, int error);
+
+/* module-events.c */
+int module_read_events(struct snapshot *s);
+int module_subscribe(void);
+void module_drain(void);
+
+#endif /* MODULE_H */

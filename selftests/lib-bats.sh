@@ -172,6 +172,8 @@ stop_all()
 {
 	[[ ${#started[@]} -gt 0 ]] || return 0
 	kill "${started[@]}" || true
+	# One that was stopped would not end.
+	kill -CONT "${started[@]}" || true
 	wait "${started[@]}" || true
 	started=()
 }

@@ -113,6 +113,7 @@ static bool ctk_event_copy(u64 seq, struct ctk_event *event)
 	bool found = false;
 
 	raw_spin_lock_irqsave(&ctk_event_lock, flags);
+	seq = max_t(u64, seq, 1);
 	if (ctk_event_last > CTK_EVENTS)
 		seq = max(seq, ctk_event_last - CTK_EVENTS + 1);
 	if (seq <= ctk_event_last) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink window, but for events. It checks who asks for what, and formats what
- * the rest of the module computes; uapi/ctk.yaml documents the protocol.
+ * The generic netlink window, but for events. It checks who asks for what, and
+ * formats what the rest of the module computes; uapi/ctk.yaml documents the
+ * protocol.
  *
  * Who may see what: a socket's own namespace, anyone. Every other, sockets of
  * the initial namespace with CAP_NET_ADMIN there; all others get one and the
@@ -309,8 +310,11 @@ static int ctk_netns_get_dumpit(struct sk_buff *skb,
 
 	if (err)
 		return err;
-	ctk_netns_refresh();
-	cb->seq = ctk_netns_generation();
+	/* That others come and go must not show in a dump of one's own. */
+	if (cb->args[CTK_DUMP_SEES_ALL]) {
+		ctk_netns_refresh();
+		cb->seq = ctk_netns_generation();
+	}
 	while (ctk_dump_next(cb, own, &info)) {
 		if (ctk_fill_netns(skb, &info, NETLINK_CB(cb->skb).portid,
 				   cb->nlh->nlmsg_seq, NLM_F_MULTI, cb))

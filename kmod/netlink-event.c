@@ -68,7 +68,8 @@ int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,
 
 static size_t ctk_event_size(void)
 {
-	return (CTK_EVENT_FIELDS + 4) *
+	/* seq .. netns inum, and those that &ctk_event.has speaks of */
+	return (5 + CTK_EVENT_FIELDS) *
 	       nla_total_size_64bit(sizeof(u64)) + ctk_actor_size();
 }
 

@@ -8,57 +8,59 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
-#include <linux/genetlink.h>
-#include <linux/netlink.h>
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <linux/ctk.h>
+#include "nl.h"
 
-#ifndef SOL_NETLINK
-#define SOL_NETLINK 270
-#endif
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The kernel answers before send() returns; this is for what it ignores. */
 #define ANSWER_WAIT_MS 2000
 
-struct attribute {
+enum set { SET_NONE, SET_NETNS, SET_STATUS, SET_EVENT, SET_ACTOR };
+
+/* Of @size bytes, or with the attributes of @nest, or a string. */
+static const struct attribute {
+	enum set set;
 	const char *name;
 	uint16_t type;
 	uint16_t size;
+	enum set nest;
+} attributes[] = {
+	{ SET_NETNS, "id", CTK_A_NETNS_ID, 8, SET_NONE },
+	{ SET_NETNS, "netns-inum", CTK_A_NETNS_NETNS_INUM, 4, SET_NONE },
+	{ SET_NETNS, "netns-fd", CTK_A_NETNS_NETNS_FD, 4, SET_NONE },
+	{ SET_NETNS, "netns-pid", CTK_A_NETNS_NETNS_PID, 4, SET_NONE },
+	{ SET_NETNS, "lost", CTK_A_NETNS_LOST, 8, SET_NONE },
+	{ SET_NETNS, "table-full-drops", CTK_A_NETNS_TABLE_FULL_DROPS, 8,
+	  SET_NONE },
+	{ SET_STATUS, "attached-by", CTK_A_STATUS_ATTACHED_BY, 0, SET_ACTOR },
+	{ SET_EVENT, "seq", CTK_A_EVENT_SEQ, 8, SET_NONE },
+	{ SET_EVENT, "event", CTK_A_EVENT_EVENT, 4, SET_NONE },
+	{ SET_EVENT, "netns-inum", CTK_A_EVENT_NETNS_INUM, 4, SET_NONE },
+	{ SET_EVENT, "new", CTK_A_EVENT_NEW, 4, SET_NONE },
+	{ SET_EVENT, "actor", CTK_A_EVENT_ACTOR, 0, SET_ACTOR },
+	{ SET_ACTOR, "comm", CTK_A_ACTOR_COMM, 0, SET_NONE },
+	{ SET_ACTOR, "pid", CTK_A_ACTOR_PID, 4, SET_NONE },
 };
 
-/* From ctk.yaml, the attribute set netns. */
-static const struct attribute attributes[] = {
-	{ "id", 1, 8 },
-	{ "netns-inum", 2, 4 },
-	{ "netns-fd", 3, 4 },
-	{ "netns-pid", 4, 4 },
-	{ "lost", 16, 8 },
-	{ "table-full-drops", 19, 8 },
+static const struct command {
+	const char *name;
+	uint8_t number;
+	enum set set;
+} commands[] = {
+	{ "status-get", CTK_CMD_STATUS_GET, SET_STATUS },
+	{ "netns-get", CTK_CMD_NETNS_GET, SET_NETNS },
+	{ "reset", CTK_CMD_RESET, SET_NETNS },
+	{ "event-get", CTK_CMD_EVENT_GET, SET_EVENT },
 };
 
-static const char * const commands[] = {
-	"", "status-get", "netns-get", "reset"
-};
-
-static union {
-	struct nlmsghdr nlh;
-	char bytes[1 << 16];
-} request, answer;
-
+static union nl_message request, answer;
 static int sock;
-
-__attribute__((noreturn))
-static void die(const char *what)
-{
-	fprintf(stderr, "nlprobe: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
 
 __attribute__((noreturn))
 static void usage(const char *wrong)
@@ -66,34 +68,27 @@ static void usage(const char *wrong)
 	fprintf(stderr,
 		"nlprobe: %s: wrong\n"
 		"Usage: nlprobe [OPTION...] COMMAND|NUMBER [ATTRIBUTE...]\n"
-		"       nlprobe --random COUNT\n"
+		"       nlprobe --join\n"
 		"\n"
 		"  ATTRIBUTE is NAME=NUMBER, or TYPE:HEX for any type and bytes\n"
-		"  --dump          with NLM_F_DUMP\n"
-		"  --length N      in the header, whatever is sent\n"
-		"  --payload HEX   all that follows the netlink header\n"
-		"  --random COUNT  messages that make no sense, always the same\n"
+		"  --dump              with NLM_F_DUMP\n"
+		"  --length N          in the header, whatever is sent\n"
+		"  --payload HEX       all that follows the netlink header\n"
+		"  --receive-buffer N  of the socket, in bytes\n"
+		"  --pause             say 'sent', then wait for a line\n"
+		"  --join              only join the multicast group\n"
 		"\n"
 		"Prints 'ok replies=N' and exits 0, or 'error=ERRNO offset=N\n"
-		"message=TEXT' and exits 1; 'silence' and 3 without any answer.\n",
+		"message=TEXT' and exits 1; 'silence' and 3 without any answer.\n"
+		"A dump that says that it was interrupted has 'interrupted=1'.\n",
 		wrong);
 	exit(2);
 }
 
-static void put_bytes(const void *data, size_t len)
-{
-	if (request.nlh.nlmsg_len + NLA_ALIGN(len) > sizeof(request))
-		usage("too long");
-	memcpy(request.bytes + request.nlh.nlmsg_len, data, len);
-	request.nlh.nlmsg_len += NLA_ALIGN(len);
-}
-
 static void put_attribute(uint16_t type, const void *data, size_t len)
 {
-	struct nlattr a = { .nla_type = type, .nla_len = NLA_HDRLEN + len };
-
-	put_bytes(&a, sizeof(a));
-	put_bytes(data, len);
+	if (!nl_put_attribute(&request, type, data, len))
+		usage("too long");
 }
 
 static size_t from_hex(const char *text, uint8_t *bytes, size_t room)
@@ -110,22 +105,34 @@ static size_t from_hex(const char *text, uint8_t *bytes, size_t room)
 	return len;
 }
 
-static void put_argument(const char *text)
+static const struct attribute *find_attribute(enum set set, const char *name,
+					      size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < LENGTH(attributes); i++)
+		if (attributes[i].set == set && attributes[i].size &&
+		    !strncmp(name, attributes[i].name, len) &&
+		    !attributes[i].name[len])
+			return &attributes[i];
+	/* A selector where it does not belong. */
+	if (set != SET_NETNS)
+		return find_attribute(SET_NETNS, name, len);
+	usage(name);
+}
+
+static void put_argument(enum set set, const char *text)
 {
 	const char *equals = strchr(text, '=');
+	const struct attribute *a;
 	uint8_t bytes[4096];
 	uint64_t value;
 	uint32_t low;
 	char *end;
-	size_t i;
+	size_t type;
 
-	for (i = 0; equals && i < sizeof(attributes) / sizeof(*attributes);
-	     i++) {
-		const struct attribute *a = &attributes[i];
-
-		if (strncmp(text, a->name, equals - text) ||
-		    a->name[equals - text])
-			continue;
+	if (equals) {
+		a = find_attribute(set, text, equals - text);
 		value = strtoull(equals + 1, &end, 0);
 		if (*end || end == equals + 1)
 			usage(text);
@@ -136,287 +143,249 @@ static void put_argument(const char *text)
 			put_attribute(a->type, &value, a->size);
 		return;
 	}
-	i = strtoul(text, &end, 0);
+	type = strtoul(text, &end, 0);
 	if (end == text || *end != ':')
 		usage(text);
-	put_attribute(i, bytes, from_hex(end + 1, bytes, sizeof(bytes)));
+	put_attribute(type, bytes, from_hex(end + 1, bytes, sizeof(bytes)));
 }
 
-static int command_number(const char *text)
+/* A command by its name, or any number with the attributes of netns-get. */
+static struct command find_command(const char *text)
 {
+	struct command command = { .set = SET_NETNS };
 	char *end;
 	size_t i;
 
-	for (i = 1; i < sizeof(commands) / sizeof(*commands); i++)
-		if (!strcmp(text, commands[i]))
-			return i;
-	i = strtoul(text, &end, 0);
+	for (i = 0; i < LENGTH(commands); i++)
+		if (!strcmp(text, commands[i].name))
+			return commands[i];
+	command.number = strtoul(text, &end, 0);
 	if (end == text || *end)
 		usage(text);
-	return i;
+	return command;
 }
 
-static void begin(uint16_t type, uint16_t flags)
+static enum set set_of_reply(const struct nlmsghdr *nlh)
 {
-	static uint32_t sequence;
+	const struct genlmsghdr *genl = NLMSG_DATA(nlh);
+	size_t i;
 
-	memset(&request, 0, NLMSG_HDRLEN);
-	request.nlh.nlmsg_len = NLMSG_HDRLEN;
-	request.nlh.nlmsg_type = type;
-	request.nlh.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-	request.nlh.nlmsg_seq = ++sequence;
+	for (i = 0; i < LENGTH(commands); i++)
+		if (commands[i].number == genl->cmd)
+			return commands[i].set;
+	return SET_NONE;
 }
 
-static void begin_command(uint16_t family, uint8_t command, uint16_t flags)
+static void print_attribute(const struct attribute *known,
+			    const struct nlattr *a, const char *prefix)
 {
-	struct genlmsghdr genl = { .cmd = command, .version = 1 };
-
-	begin(family, flags);
-	put_bytes(&genl, sizeof(genl));
+	if (!known->size)
+		printf(" %s%s=%.*s", prefix, known->name,
+		       a->nla_len - NLA_HDRLEN, (const char *)(a + 1));
+	else if (a->nla_len == NLA_HDRLEN + known->size)
+		printf(" %s%s=%llu", prefix, known->name,
+		       (unsigned long long)nl_number(a));
 }
 
-static const struct nlattr *next_attribute(const struct nlattr *a, size_t *left)
+/* Prints those that are known; of a nest, with its name before theirs. */
+static void print_attributes(enum set set, const struct nlattr *a, size_t left,
+			     const char *prefix)
 {
-	size_t step = NLA_ALIGN(a->nla_len);
+	size_t i, inner;
 
-	*left -= step < *left ? step : *left;
-	return (const void *)((const char *)a + step);
-}
+	for (; nl_attribute_ok(a, left); a = nl_next_attribute(a, &left)) {
+		for (i = 0; i < LENGTH(attributes); i++) {
+			const struct attribute *known = &attributes[i];
 
-static bool attribute_ok(const struct nlattr *a, size_t left)
-{
-	return left >= NLA_HDRLEN && a->nla_len >= NLA_HDRLEN &&
-	       a->nla_len <= left;
-}
-
-static uint64_t number_in(const struct nlattr *a)
-{
-	uint32_t u32;
-	uint64_t u64;
-
-	memcpy(&u32, a + 1, sizeof(u32));
-	if (a->nla_len < NLA_HDRLEN + sizeof(u64))
-		return u32;
-	memcpy(&u64, a + 1, sizeof(u64));
-	return u64;
+			if (known->set != set ||
+			    (a->nla_type & NLA_TYPE_MASK) != known->type)
+				continue;
+			if (known->nest)
+				print_attributes(known->nest,
+						 nl_nested(a, &inner), inner,
+						 "actor-");
+			else
+				print_attribute(known, a, prefix);
+		}
+	}
 }
 
 static void print_reply(const struct nlmsghdr *nlh)
 {
-	const struct nlattr *a = (const void *)((const char *)(nlh + 1) +
-						GENL_HDRLEN);
-	size_t left = nlh->nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
-	size_t i;
+	size_t left;
+	const struct nlattr *a = nl_attributes(nlh, &left);
 
 	fputs("reply", stdout);
-	for (; attribute_ok(a, left); a = next_attribute(a, &left))
-		for (i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
-			if ((a->nla_type & NLA_TYPE_MASK) == attributes[i].type &&
-			    a->nla_len == NLA_HDRLEN + attributes[i].size)
-				printf(" %s=%llu", attributes[i].name,
-				       (unsigned long long)number_in(a));
+	print_attributes(set_of_reply(nlh), a, left, "");
 	putchar('\n');
 }
 
-/*
- * The extack of a refusal. Its attributes follow the capped request, or the
- * errno alone where a dump ends with one.
- */
 static void print_error(const struct nlmsghdr *nlh)
 {
-	const struct nlmsgerr *e = NLMSG_DATA(nlh);
-	size_t head = nlh->nlmsg_type == NLMSG_DONE ? sizeof(e->error) :
-						      sizeof(*e);
-	const struct nlattr *a = (const void *)((const char *)e + head);
-	size_t left = nlh->nlmsg_len - NLMSG_LENGTH(head);
 	const char *message = "";
+	const struct nlattr *a;
 	long offset = -1;
+	size_t left;
 
-	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
-		left = 0;
-	for (; attribute_ok(a, left); a = next_attribute(a, &left)) {
+	for (a = nl_extack(nlh, &left); nl_attribute_ok(a, left);
+	     a = nl_next_attribute(a, &left)) {
 		if (a->nla_type == NLMSGERR_ATTR_MSG)
 			message = (const char *)(a + 1);
 		if (a->nla_type == NLMSGERR_ATTR_OFFS)
-			offset = number_in(a);
+			offset = nl_number(a);
 	}
 	printf("error=%s offset=%ld message=%s\n",
-	       strerrorname_np(-e->error) ?: "EUNKNOWN", offset, message);
+	       strerrorname_np(-nl_error(nlh)) ?: "EUNKNOWN", offset, message);
 }
 
-static int error_of(const struct nlmsghdr *nlh)
+/* Exits unless the answer goes on. */
+static void take_message(const struct nlmsghdr *nlh)
 {
-	const struct nlmsgerr *e = NLMSG_DATA(nlh);
+	static unsigned int replies;
+	static bool interrupted;
 
-	if (nlh->nlmsg_type == NLMSG_DONE)
-		return *(int *)NLMSG_DATA(nlh);
-	return e->error;
+	interrupted |= !!(nlh->nlmsg_flags & NLM_F_DUMP_INTR) &&
+		       nlh->nlmsg_type != NLMSG_ERROR;
+	if (!nl_ends(nlh)) {
+		replies++;
+		print_reply(nlh);
+		return;
+	}
+	if (nl_error(nlh)) {
+		print_error(nlh);
+		exit(1);
+	}
+	printf("ok replies=%u%s\n", replies,
+	       interrupted ? " interrupted=1" : "");
+	exit(0);
 }
 
-/* Reads up to the end of the answer. 0, a negative errno, 1 for silence. */
-static int read_answer(bool print, unsigned int *replies)
+__attribute__((noreturn))
+static void read_answer(void)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
 	struct nlmsghdr *nlh;
 	ssize_t len;
 
-	for (;;) {
-		if (poll(&p, 1, ANSWER_WAIT_MS) <= 0)
-			return 1;
+	while (poll(&p, 1, ANSWER_WAIT_MS) > 0) {
 		len = recv(sock, &answer, sizeof(answer), 0);
 		if (len < 0)
-			die("recv");
+			nl_die("recv");
 		for (nlh = &answer.nlh; NLMSG_OK(nlh, len);
-		     nlh = NLMSG_NEXT(nlh, len)) {
-			if (nlh->nlmsg_type == NLMSG_ERROR ||
-			    nlh->nlmsg_type == NLMSG_DONE) {
-				if (print && error_of(nlh))
-					print_error(nlh);
-				return error_of(nlh);
-			}
-			++*replies;
-			if (print)
-				print_reply(nlh);
-		}
+		     nlh = NLMSG_NEXT(nlh, len))
+			take_message(nlh);
 	}
+	puts("silence");
+	exit(3);
 }
 
-static void send_request(size_t len)
+__attribute__((noreturn))
+static void join(uint32_t group)
 {
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-
-	if (sendto(sock, &request, len, 0, (void *)&kernel, sizeof(kernel)) < 0)
-		die("send");
-}
-
-static void open_socket(void)
-{
-	int one = 1;
-
-	sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	if (sock < 0)
-		die("socket");
-	if (setsockopt(sock, SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one)) ||
-	    setsockopt(sock, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one)))
-		die("setsockopt");
-}
-
-static uint16_t find_family(const char *name)
-{
-	unsigned int replies = 0;
-	const struct nlattr *a;
-	ssize_t len;
-	size_t left;
-
-	begin_command(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
-	put_attribute(CTRL_ATTR_FAMILY_NAME, name, strlen(name) + 1);
-	send_request(request.nlh.nlmsg_len);
-	len = recv(sock, &answer, sizeof(answer), 0);
-	if (len < 0)
-		die("recv");
-	if (answer.nlh.nlmsg_type == NLMSG_ERROR) {
-		errno = -error_of(&answer.nlh);
-		die(name);
+	if (nl_join(sock, group)) {
+		puts("ok");
+		exit(0);
 	}
-	a = (const void *)(answer.bytes + NLMSG_HDRLEN + GENL_HDRLEN);
-	left = answer.nlh.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN;
-	for (; attribute_ok(a, left); a = next_attribute(a, &left)) {
-		uint16_t id;
-
-		if (a->nla_type != CTRL_ATTR_FAMILY_ID)
-			continue;
-		memcpy(&id, a + 1, sizeof(id));
-		read_answer(false, &replies);
-		return id;
-	}
-	errno = ENOENT;
-	die(name);
+	printf("error=%s\n", strerrorname_np(errno));
+	exit(1);
 }
 
-/* Every one of them has to be answered; by what is counted. */
-static int send_random(uint16_t family, unsigned long count)
+static void set_receive_buffer(const char *text)
 {
-	unsigned long answered = 0, refused = 0, i;
-	unsigned int replies = 0;
+	int size = strtoul(text, NULL, 0);
 
-	srand(1);
-	for (i = 0; i < count; i++) {
-		size_t len = rand() % 96;
-		int error;
-
-		begin(family, rand() % 4 ? 0 : NLM_F_DUMP);
-		while (len--)
-			request.bytes[request.nlh.nlmsg_len++] =
-				rand() % 3 ? rand() % 12 : rand();
-		send_request(request.nlh.nlmsg_len);
-		error = read_answer(false, &replies);
-		answered += error <= 0;
-		refused += error < 0;
-	}
-	printf("ok replies=%u answered=%lu refused=%lu\n", replies, answered,
-	       refused);
-	return 0;
+	if (setsockopt(sock, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)))
+		nl_die("setsockopt");
 }
 
-static int verdict(void)
+/* What the kernel has to say is waiting to be read by now. */
+static void wait_for_line(void)
 {
-	unsigned int replies = 0;
-	int error = read_answer(true, &replies);
-
-	if (error > 0) {
-		puts("silence");
-		return 3;
-	}
-	if (error)
-		return 1;
-	printf("ok replies=%u\n", replies);
-	return 0;
+	puts("sent");
+	fflush(stdout);
+	while (getchar() >= ' ')
+		;
 }
 
-int main(int argc, char **argv)
+static struct {
+	uint16_t flags;
+	const char *length;
+	const char *payload;
+	const char *buffer;
+	bool pause;
+	bool join;
+} asked;
+
+static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "dump", no_argument, NULL, 'd' },
 		{ "length", required_argument, NULL, 'l' },
 		{ "payload", required_argument, NULL, 'p' },
-		{ "random", required_argument, NULL, 'r' },
+		{ "receive-buffer", required_argument, NULL, 'b' },
+		{ "pause", no_argument, NULL, 'w' },
+		{ "join", no_argument, NULL, 'j' },
 		{ }
 	};
-	const char *payload = NULL, *length = NULL, *random_count = NULL;
-	uint8_t bytes[4096];
-	uint16_t family, flags = 0;
-	size_t sent;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'd')
-			flags = NLM_F_DUMP;
+			asked.flags = NLM_F_DUMP;
 		else if (c == 'l')
-			length = optarg;
+			asked.length = optarg;
 		else if (c == 'p')
-			payload = optarg;
-		else if (c == 'r')
-			random_count = optarg;
+			asked.payload = optarg;
+		else if (c == 'b')
+			asked.buffer = optarg;
+		else if (c == 'w')
+			asked.pause = true;
+		else if (c == 'j')
+			asked.join = true;
 		else
 			usage("option");
 	}
-	open_socket();
-	family = find_family("ctk");
-	if (random_count)
-		return send_random(family, strtoul(random_count, NULL, 0));
-	if (payload) {
-		begin(family, flags);
-		put_bytes(bytes, from_hex(payload, bytes, sizeof(bytes)));
-	} else {
-		if (optind == argc)
-			usage("no command");
-		begin_command(family, command_number(argv[optind]), flags);
-		for (c = optind + 1; c < argc; c++)
-			put_argument(argv[c]);
+}
+
+static void make_request(uint16_t family, char **arguments)
+{
+	struct command command;
+	uint8_t bytes[4096];
+
+	if (asked.payload) {
+		nl_begin(&request, family, asked.flags);
+		nl_put(&request, bytes,
+		       from_hex(asked.payload, bytes, sizeof(bytes)));
+		return;
 	}
+	if (!*arguments)
+		usage("no command");
+	command = find_command(*arguments);
+	nl_begin_command(&request, family, command.number, asked.flags);
+	while (*++arguments)
+		put_argument(command.set, *arguments);
+}
+
+int main(int argc, char **argv)
+{
+	struct nl_family family = { .group_name = CTK_MCGRP_EVENTS };
+	size_t sent;
+
+	parse_options(argc, argv);
+	sock = nl_open();
+	nl_set(sock, NETLINK_EXT_ACK);
+	nl_set(sock, NETLINK_CAP_ACK);
+	nl_find_family(sock, CTK_FAMILY_NAME, &family);
+	if (asked.join)
+		join(family.group);
+	if (asked.buffer)
+		set_receive_buffer(asked.buffer);
+	make_request(family.id, argv + optind);
 	sent = request.nlh.nlmsg_len;
-	if (length)
-		request.nlh.nlmsg_len = strtoul(length, NULL, 0);
-	send_request(sent);
-	return verdict();
+	if (asked.length)
+		request.nlh.nlmsg_len = strtoul(asked.length, NULL, 0);
+	nl_send(sock, &request, sent);
+	if (asked.pause)
+		wait_for_line();
+	read_answer();
 }

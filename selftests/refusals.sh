@@ -9,35 +9,16 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-nl.sh
+. "$here/lib-nl.sh"
 
-NOBODY=65534
 ABSENT=4000000000
 
 require_tools setpriv unshare
 require_kernel
-[[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
-
-# Where anybody may execute it.
-cp "$here/nlprobe" "$work/nlprobe"
-chmod 755 "$work" "$work/nlprobe"
-probe=$work/nlprobe
-
-as_nobody()
-{
-	setpriv --reuid=$NOBODY --regid=$NOBODY --clear-groups "$@"
-}
-
-# Root of a user namespace of its own, and of a network namespace in it.
-as_foreign_root()
-{
-	as_nobody unshare --user --map-root-user --net "$@"
-}
-
-# value KEY LINE
-value()
-{
-	sed -n "s/.*\b$1=\([^ ]*\).*/\1/p" <<<"$2"
-}
+install_for_all nlprobe
+# shellcheck disable=SC2154 # set by install_for_all
+probe=$nlprobe
 
 # expect_error ERRNO OFFSET COMMAND...: with text that says why.
 expect_error()
@@ -218,14 +199,82 @@ malformed_messages_are_refused()
 	expect_text "length 4000" "$($probe --length 4000 netns-get)" "silence"
 }
 
-every_message_gets_an_errno()
+wrong_event_requests_are_named()
+{
+	expect_error EINVAL 20 "$probe" --dump event-get 1:00000000
+	expect_error EINVAL 20 "$probe" --dump event-get 2:00000000
+	expect_error EINVAL 20 "$probe" --dump event-get 0x8001:0000000000000000
+	expect_text "one event" "$($probe event-get)" "error=EOPNOTSUPP*"
+	expect_text "a notification" "$($probe 5)" "error=EOPNOTSUPP*"
+}
+
+nobody_is_told_of_no_events()
+{
+	expect_text "event-get" "$(as_nobody "$probe" --dump event-get)" \
+		"error=EPERM *message=?*"
+	expect_text "joining" "$(as_nobody "$probe" --join)" "error=EPERM"
+	expect_text "root's event-get" "$($probe --dump event-get)" \
+		"reply seq=1 *ok replies=*"
+	expect_text "root's joining" "$($probe --join)" "ok"
+}
+
+# Those of the whole machine and of others have been before.
+another_namespace_is_told_its_own_events()
+{
+	local said line n=0 as=(in_ns "$OTHER" "$probe")
+
+	setup_ns THIRD
+	lose_packets "$THIRD"
+	expect "packets lost elsewhere" "$lost" -gt 0
+	expect_text "before it has any" "$("${as[@]}" --dump event-get)" \
+		"ok replies=0"
+	lose_packets "$OTHER"
+	expect "packets lost" "$lost" -gt 0
+	busywait has_events "${as[@]}" || fail "there are no events"
+	said=$("${as[@]}" --dump event-get)
+	while read -r line; do
+		n=$((n + 1))
+		expect "inum" "$(value netns-inum "$line")" -eq "$inum"
+		expect "seq" "$(value seq "$line")" -eq $n
+	done < <(grep reply <<<"$said")
+	expect_text "those from the first on" \
+		"$("${as[@]}" --dump event-get seq=1)" "*ok replies=$((n - 1))"
+	expect_text "joining" "$("${as[@]}" --join)" "ok"
+}
+
+has_events()
+{
+	[[ $("$@" --dump event-get) == reply* ]]
+}
+
+foreign_root_is_told_its_own_events()
 {
 	local said
 
-	said=$($probe --random 20000)
-	expect "answered of 20000" "$(value answered "$said")" -eq 20000
-	expect "refused" "$(value refused "$said")" -gt 0
-	expect_text "and then" "$($probe netns-get)" "*ok replies=1"
+	said=$(as_foreign_root "$probe" --dump event-get)
+	[[ $said ]] || { skip "no user namespaces for nobody"; return; }
+	expect_text "event-get" "$said" "ok replies=0"
+	expect_text "joining" "$(as_foreign_root "$probe" --join)" "ok"
+}
+
+# The one event with this limit.
+changed_to()
+{
+	grep -w "new=$1"
+}
+
+a_pid_is_told_where_it_means_something()
+{
+	local limit=$((SMALL_LIMIT + 1)) line
+
+	echo $limit >/proc/sys/net/netfilter/nf_conntrack_max
+	line=$($probe --dump event-get | changed_to $limit)
+	expect "pid" "$(value actor-pid "$line")" -eq $$
+	expect_text "comm" "$(value actor-comm "$line")" "$(</proc/$$/comm)"
+	line=$(unshare --pid --fork "$probe" --dump event-get |
+		changed_to $limit)
+	expect_text "comm" "$(value actor-comm "$line")" "$(</proc/$$/comm)"
+	expect_text "pid in another pid namespace" "$(value actor-pid "$line")" ""
 }
 
 run_tests \
@@ -238,4 +287,8 @@ run_tests \
 	wrong_selectors_are_named \
 	malformed_attributes_are_refused \
 	malformed_messages_are_refused \
-	every_message_gets_an_errno
+	wrong_event_requests_are_named \
+	nobody_is_told_of_no_events \
+	another_namespace_is_told_its_own_events \
+	foreign_root_is_told_its_own_events \
+	a_pid_is_told_where_it_means_something

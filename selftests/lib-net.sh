@@ -404,3 +404,19 @@ open_and_hold()
 	line=$(<"$work/tcp")
 	diag "$line"
 }
+
+# Reads all there is until it is killed; says in a file how often it has. Nice,
+# like the flood.
+read_for_ever()
+{
+	local reads=0
+
+	renice -n 19 -p "$BASHPID" >/dev/null
+	while :; do
+		cat $DEBUGFS/netns $DEBUGFS/events $DEBUGFS/status >/dev/null ||
+			exit
+		"$here/nlprobe" --dump netns-get >/dev/null || exit
+		reads=$((reads + 1))
+		echo $reads >"$work/reads"
+	done
+}

@@ -17,21 +17,6 @@ require_tools
 require_kernel
 [[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
 
-# Reads until it is killed; says in a file how often it has. Nice, like the
-# flood.
-read_for_ever()
-{
-	local reads=0
-
-	renice -n 19 -p "$BASHPID" >/dev/null
-	while :; do
-		cat $DEBUGFS/netns $DEBUGFS/status >/dev/null || exit
-		"$here/nlprobe" --dump netns-get >/dev/null || exit
-		reads=$((reads + 1))
-		echo $reads >"$work/reads"
-	done
-}
-
 drops_reach()
 {
 	[[ $(ctk "$STORM" table_full_drops) -ge $1 ]]

@@ -287,6 +287,13 @@ static inline u64 ctk_losses_sum(const struct ctk_losses *l)
 	return l->table_full_drops + l->chain_too_long_drops + l->other_drops;
 }
 
+void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
+			 struct ctk_netns_info *info);
+void ctk_netns_reset(struct net *net);
+void ctk_netns_epoch_begins(void);
+void ctk_netns_epoch_ends(void);
+
+/* netns.c */
 void ctk_netns_read(struct net *net, struct net *reader,
 		    struct ctk_netns_info *info);
 bool ctk_netns_read_next(u64 id, struct net *reader,
@@ -294,14 +301,10 @@ bool ctk_netns_read_next(u64 id, struct net *reader,
 void ctk_netns_refresh(void);
 struct net *ctk_netns_get(u64 id);
 struct net *ctk_netns_get_by_inum(u32 inum);
-void ctk_netns_reset(struct net *net);
 unsigned int ctk_netns_generation(void);
 
 void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns, void *arg),
 			void *arg);
-
-void ctk_netns_epoch_begins(void);
-void ctk_netns_epoch_ends(void);
 
 int ctk_netns_init(void);
 void ctk_netns_exit(void);

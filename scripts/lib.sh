@@ -42,7 +42,17 @@ as_root()
 	fi
 }
 
-# The mirror that this Debian machine takes its own suite from, whatever the
+# The files of the project that match PATTERN..., tracked or not yet.
+files()
+{
+	git ls-files --cached --others --exclude-standard -- "$@" |
+		while read -r file; do
+			[[ ! -f $file ]] || echo "$file"
+		done | sort -u
+}
+
+# debian_mirror [SUFFIX]: the mirror that this Debian machine takes its own
+# suite from, or what belongs to it by that suffix ("-security"), whatever the
 # form of its apt sources.
 debian_mirror()
 {
@@ -53,29 +63,47 @@ debian_mirror()
 	# shellcheck disable=SC2016 # apt-get fills these in
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
 		'Identifier: Packages' |
-		awk -v codename="$codename" '
-			$3 == "main" && ($2 == codename ||
-			$2 ~ /^((old)*stable|testing|unstable|sid)$/) {
+		awk -v codename="$codename" -v suffix="${1-}" '
+			BEGIN {
+				alias = "^((old)*stable|testing|unstable|sid)"
+			}
+			$3 == "main" && ($2 == codename suffix ||
+			$2 ~ alias suffix "$") {
 				print $1
 				exit
 			}'
 }
 
+# suite_sources SUITE: lines for apt. Security updates, which may hold the only
+# current kernel, are a suite of their own; not every suite has them.
+suite_sources()
+{
+	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	local helper=/usr/lib/apt/apt-helper options="" mirror
+
+	[[ -e $keyring ]] && options="[signed-by=$keyring] "
+	mirror=$(debian_mirror)
+	[[ $mirror ]] || die "no Debian mirror in this machine's apt sources"
+	echo "deb $options$mirror $1 main"
+	mirror=$(debian_mirror -security)
+	[[ $mirror ]] || return 0
+	"$helper" download-file "${mirror%/}/dists/$1-security/InRelease" \
+		"$CTK_CACHE/apt/$1/probe" >/dev/null 2>&1 || return 0
+	echo "deb $options$mirror $1-security main"
+}
+
 # suite_apt SUITE PROGRAM ARG...: apt-get or apt-cache as on a machine of that
 # Debian suite, with lists and cache of its own: the machine's apt does not
-# come to know of the suite. Needs no root. Give "update" first.
+# come to know of the suite, nor the suite of what is installed here. Needs no
+# root. Give "update" first.
 suite_apt()
 {
-	local dir=$CTK_CACHE/apt/$1 program=$2
-	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-	local options="" mirror
+	local dir=$CTK_CACHE/apt/$1 program=$2 lines
 
-	if [[ ! -e $dir/sources.list ]]; then
-		mirror=$(debian_mirror)
-		[[ $mirror ]] || die "no Debian mirror in this machine's apt sources"
-		[[ -e $keyring ]] && options="[signed-by=$keyring] "
+	if [[ $3 == update || ! -e $dir/sources.list ]]; then
 		mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-		echo "deb $options$mirror $1 main" >"$dir/sources.list"
+		lines=$(suite_sources "$1") || return
+		echo "$lines" >"$dir/sources.list"
 	fi
 	shift 2
 	"$program" -q -o "Dir::Etc::SourceList=$dir/sources.list" \
@@ -83,6 +111,8 @@ suite_apt()
 		-o Dir::Etc::Preferences=/dev/null \
 		-o Dir::Etc::PreferencesParts=/dev/null \
 		-o "Dir::State::Lists=$dir/lists" \
+		-o Dir::State::Status=/dev/null \
 		-o "Dir::Cache=$dir/cache" \
+		-o Acquire::Languages=none \
 		-o APT::Sandbox::User="$(id -un)" "$@"
 }

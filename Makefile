@@ -34,8 +34,8 @@ user:
 selftests:
 	$(MAKE) -C selftests KDIR=$(KDIR)
 
-.PHONY: demo check style bench deb
-demo check style bench deb:
+.PHONY: demo check matrix style bench deb
+demo check matrix style bench deb:
 	scripts/$@
 
 .PHONY: install install-modules install-user
@@ -73,6 +73,7 @@ help:
 	@echo '                for the running kernel, or that of KDIR='
 	@echo 'make demo       in a VM, a conntrack table fills up and ctk tells'
 	@echo 'make check      every test, in VMs'
+	@echo 'make matrix     the same tests on kernels from 5.10 to the newest'
 	@echo 'make style      the checkers alone'
 	@echo 'make bench      what ctk costs, in VMs'
 	@echo 'make selftests  build what the tests need'

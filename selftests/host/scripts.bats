@@ -94,6 +94,15 @@ broken()
 	run -125 vm --no-such-option -- true
 }
 
+# --- matrix -----------------------------------------------------------------
+
+@test "matrix: a kernel that is none is refused" {
+	run -2 fetch-kernel 2.6
+	run -2 fetch-kernel
+	run -2 matrix 5.10 2.6
+	run -2 matrix --no-such-option
+}
+
 # --- ktap -------------------------------------------------------------------
 
 @test "ktap: results and skips, by name" {

@@ -11,6 +11,7 @@
 
 LIMIT=1000
 LOSSES=3000
+if_small LIMIT=200 LOSSES=500
 
 require_tools
 require_kernel

@@ -11,6 +11,7 @@
 LIMIT=500
 LOSSES=2000
 ROUNDS=5
+if_small LOSSES=500 ROUNDS=2
 slow=$here/test_modules/ctk_slow_coming.ko
 
 require_tools

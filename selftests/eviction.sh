@@ -10,6 +10,9 @@
 . "$(dirname "$0")/lib.sh"
 
 LIMIT=20000
+OVERFLOW=40000
+REFUSED=5000
+if_small LIMIT=1000 OVERFLOW=2000 REFUSED=500
 
 require_tools
 require_kernel
@@ -36,7 +39,7 @@ evictions_are_told_from_losses()
 	local line refused admitted evicted
 
 	line=$(in_ns "$EVICT" "$here/flowgen" udp --to 127.0.0.1 \
-		--sport 62000-62999 --count 40000)
+		--sport 62000-62999 --count $OVERFLOW)
 	diag "$line"
 	refused=$(count_in EPERM "$line")
 	admitted=$(ctk "$EVICT" admitted_by_eviction)
@@ -60,8 +63,8 @@ assured_entries_stay()
 	in_ns "$EVICT" conntrack -F >/dev/null 2>&1
 	fill "$EVICT"
 	before=$(ctk "$EVICT" admitted_by_eviction)
-	line=$(in_ns "$EVICT" "$here/flowgen" udp --to 127.0.0.1 --count 5000)
-	expect "refused" "$(count_in EPERM "$line")" -eq 5000
+	line=$(in_ns "$EVICT" "$here/flowgen" udp --to 127.0.0.1 --count $REFUSED)
+	expect "refused" "$(count_in EPERM "$line")" -eq $REFUSED
 	expect "admitted_by_eviction" \
 		"$(ctk "$EVICT" admitted_by_eviction)" -eq "$before"
 }

@@ -10,6 +10,8 @@
 
 LIMIT=20000
 ROOM=500
+DATAGRAMS=20000
+if_small LIMIT=500 ROOM=50 DATAGRAMS=500
 
 require_tools
 require_kernel
@@ -78,12 +80,12 @@ forwarded_udp_is_lost()
 	drop_before=$(kernel_stat "$ROUTER" drop)
 	arrived=$(received_by "$SERVER")
 	line=$(in_ns "$CLIENT" "$here/flowgen" udp --to 10.2.0.1 --cpu 0 \
-		--count 20000)
+		--count $DATAGRAMS)
 	diag "$line"
 	arrived=$(($(received_by "$SERVER") - arrived))
 	lost=$(($(count_in sent "$line") - arrived))
-	expect "sent" "$(count_in sent "$line")" -eq 20000
-	expect "lost between the two" "$lost" -eq 20000
+	expect "sent" "$(count_in sent "$line")" -eq $DATAGRAMS
+	expect "lost between the two" "$lost" -eq $DATAGRAMS
 	expect "growth of the router's drop" \
 		$(($(kernel_stat "$ROUTER" drop) - drop_before)) -eq "$lost"
 	expect "table_full_drops" \

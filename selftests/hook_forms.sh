@@ -11,6 +11,7 @@
 
 LIMIT=1000
 LOSSES=5000
+if_small LIMIT=200 LOSSES=500
 occupier=$here/test_modules/ctk_ipmodify.ko
 
 require_tools

@@ -9,6 +9,9 @@
 . "$(dirname "$0")/lib.sh"
 
 LIMIT=5000
+DATAGRAMS=10000
+CONNECTIONS=200
+if_small LIMIT=500 DATAGRAMS=500 CONNECTIONS=50
 
 require_tools
 require_kernel
@@ -49,9 +52,9 @@ udp_is_lost()
 	local line
 
 	begin
-	line=$(in_ns "$V6" "$here/flowgen" udp --to fd00:1::2 --count 10000)
+	line=$(in_ns "$V6" "$here/flowgen" udp --to fd00:1::2 --count $DATAGRAMS)
 	diag "$line"
-	expect "EPERM" "$(count_in EPERM "$line")" -eq 10000
+	expect "EPERM" "$(count_in EPERM "$line")" -eq $DATAGRAMS
 	expect_grown_by "$(count_in EPERM "$line")"
 }
 
@@ -60,11 +63,11 @@ tcp_is_lost()
 	local line
 
 	begin
-	line=$(in_ns "$V6" "$here/flowgen" tcp --to fd00:1::2 --count 200 \
+	line=$(in_ns "$V6" "$here/flowgen" tcp --to fd00:1::2 --count $CONNECTIONS \
 		--server-netns "/run/netns/$OTHER")
 	diag "$line"
 	expect "opened" "$(count_in opened "$line")" -eq 0
-	expect "SYNs lost" "$(count_in lost_syns "$line")" -ge 200
+	expect "SYNs lost" "$(count_in lost_syns "$line")" -ge $CONNECTIONS
 	expect_grown_by "$(count_in lost_syns "$line")"
 }
 
@@ -98,9 +101,9 @@ all_pass_when_there_is_room()
 	begin
 	line=$(in_ns "$V6" "$here/flowgen" udp --to fd00:1::2 --count 1000)
 	expect "UDP sent" "$(count_in sent "$line")" -eq 1000
-	line=$(in_ns "$V6" "$here/flowgen" tcp --to fd00:1::2 --count 200 \
+	line=$(in_ns "$V6" "$here/flowgen" tcp --to fd00:1::2 --count $CONNECTIONS \
 		--server-netns "/run/netns/$OTHER")
-	expect "TCP accepted" "$(count_in accepted "$line")" -eq 200
+	expect "TCP accepted" "$(count_in accepted "$line")" -eq $CONNECTIONS
 	lost=$(in_ns "$V6" ping -6 -n -c 5 -i 0.05 fd00:1::2 |
 		awk '/packets transmitted/ { print $1 - $4 }')
 	expect "pings lost" "$lost" -eq 0

@@ -17,6 +17,7 @@
 
 LIMIT=400
 WAIT=60
+[[ ${CTK_TEST_SIZE-} != small ]] || WAIT=600
 SYSCTL=/proc/sys/net/netfilter
 
 # --- The module and conntrack ---------------------------------------------

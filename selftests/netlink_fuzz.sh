@@ -16,6 +16,7 @@
 
 # In all, at least; each of the senders has its share.
 MESSAGES=210000
+if_small MESSAGES=6000
 SEED=${CTK_FUZZ_SEED:-1}
 # So that a dump takes several buffers.
 NAMESPACES=20

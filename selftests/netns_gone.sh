@@ -11,6 +11,7 @@
 
 LIMIT=500
 ROUNDS=30
+if_small LIMIT=100 ROUNDS=6
 slab=/sys/kernel/slab/net_namespace
 
 require_tools

@@ -11,6 +11,7 @@
 LIMIT=2000
 BY_TOOL=20
 BY_BATCH=30000
+if_small LIMIT=200 BY_TOOL=5 BY_BATCH=500
 
 require_tools
 require_kernel

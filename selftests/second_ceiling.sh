@@ -15,6 +15,7 @@
 BUCKETS=1024
 # At 33 entries per bucket half of the new flows die.
 FLOWS=40000
+if_small BUCKETS=512 FLOWS=15000
 
 require_tools
 require_kernel

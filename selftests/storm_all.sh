@@ -12,6 +12,8 @@
 
 LIMIT=300
 ROUNDS=8
+if_small LIMIT=100 ROUNDS=2
+if_large ROUNDS=50
 
 require_tools
 require_kernel

@@ -12,6 +12,7 @@
 
 LIMIT=500
 ROUNDS=50
+if_small LIMIT=100 ROUNDS=4
 
 require_tools
 require_kernel
@@ -37,7 +38,7 @@ load_and_remove()
 	rounds=$((rounds + 1))
 }
 
-fifty_loads_under_flood()
+loads_under_flood()
 {
 	local hooks=(wrapper kretprobe) i
 
@@ -87,6 +88,6 @@ floods_saw_what_the_kernel_counted()
 }
 
 run_tests \
-	fifty_loads_under_flood \
+	loads_under_flood \
 	hooks_are_gone \
 	floods_saw_what_the_kernel_counted

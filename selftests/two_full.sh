@@ -8,6 +8,9 @@
 . "$(dirname "$0")/lib.sh"
 
 LIMIT=5000
+FIRST_DROPS=50000
+SECOND_DROPS=30000
+if_small LIMIT=1000 FIRST_DROPS=1000 SECOND_DROPS=600
 
 require_tools
 require_kernel
@@ -40,8 +43,8 @@ expect_own_losses()
 
 both_enough()
 {
-	kernel_stat_reaches "$ONE" drop 50000 &&
-		kernel_stat_reaches "$TWO" drop 30000
+	kernel_stat_reaches "$ONE" drop $FIRST_DROPS &&
+		kernel_stat_reaches "$TWO" drop $SECOND_DROPS
 }
 
 each_is_charged_its_own()

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# No memory for an entry: the kernel drops the packet and counts it in drop as
+# it does one for which the table has no room. Fault injection makes just those
+# allocations fail that __nf_conntrack_alloc() makes, a number of times. These
+# are not table_full_drops, and nothing of them is lost to ctk.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+FAILURES=20
+failslab=/sys/kernel/debug/failslab
+
+require_tools
+require_kernel
+[[ -e $failslab/require-start ]] ||
+	skip_all "this kernel lacks failslab with a filter by stack"
+
+set_failslab()
+{
+	echo "$2" >"$failslab/$1"
+}
+
+# The two addresses between which the function lies, which has been inlined
+# nowhere: the next symbol is its end.
+function_range()
+{
+	sort /proc/kallsyms | awk -v name="$1" '
+		found && $1 != first { print first, $1; exit }
+		$3 == name { first = $1; found = 1 }'
+}
+
+# fail_allocations TIMES
+fail_allocations()
+{
+	local start end
+
+	read -r start end < <(function_range __nf_conntrack_alloc)
+	[[ $end ]] || fail "no __nf_conntrack_alloc" || return
+	defer set_failslab probability 0
+	set_failslab require-start "0x$start"
+	set_failslab require-end "0x$end"
+	set_failslab ignore-gfp-wait N
+	set_failslab verbose 0
+	set_failslab interval 1
+	set_failslab times "$1"
+	set_failslab probability 100
+}
+
+lost_for_want_of_memory()
+{
+	local line refused
+
+	ctk_load || return
+	setup_ns MEMORY
+	track "$MEMORY"
+	fail_allocations $FAILURES || return
+	line=$(in_ns "$MEMORY" "$here/flowgen" udp --to 127.0.0.1 \
+		--count $((FAILURES * 5)))
+	set_failslab probability 0
+	diag "$line"
+	refused=$(count_in EPERM "$line")
+	expect "EPERM" "$refused" -eq $FAILURES
+	expect "sent" "$(count_in sent "$line")" -eq $((FAILURES * 4))
+	expect "the kernel's drop" "$(kernel_stat "$MEMORY" drop)" \
+		-eq "$refused"
+	expect "table_full_drops" "$(ctk "$MEMORY" table_full_drops)" -eq 0
+	expect "other_drops" "$(ctk "$MEMORY" other_drops)" -eq "$refused"
+	expect "lost" "$(ctk "$MEMORY" lost)" -eq "$refused"
+}
+
+none_is_lost_with_memory()
+{
+	local line
+
+	line=$(in_ns "$MEMORY" "$here/flowgen" udp --to 127.0.0.1 \
+		--sport 50000-50099 --count 100)
+	expect "sent" "$(count_in sent "$line")" -eq 100
+	expect "lost" "$(ctk "$MEMORY" lost)" -eq $FAILURES
+}
+
+run_tests lost_for_want_of_memory none_is_lost_with_memory

@@ -34,8 +34,8 @@ user:
 selftests:
 	$(MAKE) -C selftests KDIR=$(KDIR)
 
-.PHONY: demo check matrix style bench deb
-demo check matrix style bench deb:
+.PHONY: demo check check-all matrix sanitize style bench deb
+demo check check-all matrix sanitize style bench deb:
 	scripts/$@
 
 .PHONY: install install-modules install-user
@@ -74,6 +74,9 @@ help:
 	@echo 'make demo       in a VM, a conntrack table fills up and ctk tells'
 	@echo 'make check      every test, in VMs'
 	@echo 'make matrix     the same tests on kernels from 5.10 to the newest'
+	@echo 'make sanitize   the tests in small, on a kernel with KASAN, lockdep'
+	@echo '                and others, which is built at the first time'
+	@echo 'make check-all  all of these three, whole: hours without KVM'
 	@echo 'make style      the checkers alone'
 	@echo 'make bench      what ctk costs, in VMs'
 	@echo 'make selftests  build what the tests need'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What scripts/check and scripts/matrix share, which source it after lib.sh:
+# What scripts/check, matrix and sanitize share, which source it after lib.sh:
 # building, running test programs in VMs, and the sums. Prints a line a test;
 # scripts/ktap judges. $work is a directory of the caller's, $KDIR the headers
 # built for, and the current directory a tree of the project.
@@ -128,4 +128,15 @@ tell_sums()
 	printf '\n%d passed, %d failed, %d skipped\n' \
 		"$passed" "$failed" "$(count skip)"
 	[[ $failed -eq 0 && $passed -gt 0 ]]
+}
+
+# run_and_sum_up COMMAND ARG...: that prints a line a test; fails unless it ran
+# to its end and nothing failed.
+run_and_sum_up()
+{
+	local complete
+
+	"$@" | tee "$work/results"
+	complete=${PIPESTATUS[*]}
+	tell_sums && [[ $complete == "0 0" ]]
 }

@@ -74,10 +74,9 @@ static void bait_sleep(void)
 	kfree(kzalloc(120, GFP_KERNEL));
 }
 
-static noinline int bait_hooked(int x)
+static noinline void bait_hooked(void)
 {
-	OPTIMIZER_HIDE_VAR(x);
-	return x;
+	barrier();
 }
 
 static int bait_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -88,15 +87,12 @@ static int bait_handler(struct kretprobe_instance *ri, struct pt_regs *regs)
 
 static struct kretprobe bait_probe = {
 	.handler = bait_handler,
-	.kp.symbol_name = "ctk_bait:bait_hooked",
+	.kp.addr = (kprobe_opcode_t *)bait_hooked,
 };
 
 static void bait_sleep_in_kretprobe(void)
 {
-	if (register_kretprobe(&bait_probe))
-		return;
-	bait_hooked(1);
-	unregister_kretprobe(&bait_probe);
+	bait_hooked();
 }
 
 /* As the wrapper's callee is called, and as all readers look at conntrack. */
@@ -185,7 +181,7 @@ static void bait_netns_put_by_another(void)
 }
 
 /* A few, since an old value on some stack may still point to one. */
-static void bait_memory_leak(void)
+static noinline void bait_memory_leak(void)
 {
 	int i;
 
@@ -215,18 +211,24 @@ static const struct {
 static int __init ctk_bait_init(void)
 {
 	size_t i;
+	int err;
 
+	err = register_kretprobe(&bait_probe);
+	if (err)
+		return err;
 	for (i = 0; i < ARRAY_SIZE(bait_bugs); i++) {
 		if (strcmp(bait_bugs[i].name, bug))
 			continue;
 		bait_bugs[i].commit();
 		return 0;
 	}
+	unregister_kretprobe(&bait_probe);
 	return -EINVAL;
 }
 
 static void __exit ctk_bait_exit(void)
 {
+	unregister_kretprobe(&bait_probe);
 }
 
 module_init(ctk_bait_init);

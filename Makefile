@@ -36,7 +36,7 @@ selftests:
 
 .PHONY: demo check check-all matrix sanitize style bench deb
 demo check check-all matrix sanitize style bench deb:
-	scripts/$@
+	scripts/$@ $(ARGS)
 
 .PHONY: install install-modules install-user
 install: install-modules install-user

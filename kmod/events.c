@@ -158,7 +158,7 @@ static void ctk_event_log(const struct ctk_event *e)
 				    e->netns_inum, e->entries, e->limit);
 		break;
 	case CTK_EVENT_FULL_END:
-		pr_info_ratelimited("netns %u: table no longer full, %llu packets lost in %u s\n",
+		pr_info_ratelimited("netns %u: no more loss to a full table, %llu packets lost in %u s\n",
 				    e->netns_inum, e->lost,
 				    ctk_seconds(e->duration));
 		break;
@@ -167,7 +167,7 @@ static void ctk_event_log(const struct ctk_event *e)
 				    e->netns_inum, e->buckets);
 		break;
 	case CTK_EVENT_CHAIN_END:
-		pr_info_ratelimited("netns %u: no hash chain too long any more, %llu packets lost in %u s\n",
+		pr_info_ratelimited("netns %u: no more loss to long hash chains, %llu packets lost in %u s\n",
 				    e->netns_inum, e->lost,
 				    ctk_seconds(e->duration));
 		break;

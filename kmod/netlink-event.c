@@ -132,7 +132,9 @@ int ctk_event_get_start(struct netlink_callback *cb)
 
 	if (attrs && attrs[CTK_A_EVENT_SEQ])
 		cb->args[CTK_DUMP_AFTER] = nla_get_u64(attrs[CTK_A_EVENT_SEQ]);
-	if (!ctk_sees_all(cb->skb)) {
+	if (ctk_sees_all(cb->skb)) {
+		cb->args[CTK_DUMP_NEXT] = cb->args[CTK_DUMP_AFTER];
+	} else {
 		rcu_read_lock();
 		cb->args[CTK_DUMP_NETNS] = ctk_netns_of(own)->id;
 		rcu_read_unlock();

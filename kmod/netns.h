@@ -127,6 +127,7 @@ struct ctk_watch_state {
  * @last_loss: when a packet was last lost
  * @zero: the totals at the last reset
  * @told: the begin of the present episode has been told
+ * @told_time: when a begin was last told
  * @quiet_lost: all packets lost when the last episode had ended
  * @peak: most entries seen
  * @peak_time: when @peak was reached
@@ -159,6 +160,7 @@ struct ctk_netns {
 	u64 last_loss;
 	struct ctk_losses zero;
 	bool told;
+	u64 told_time;
 	u64 quiet_lost;
 	u32 peak;
 	u64 peak_time;

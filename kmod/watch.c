@@ -150,16 +150,24 @@ static void ctk_watch_describe(const struct ctk_netns *ns,
 		      CTK_EVENT_HAS(BUCKETS);
 }
 
+/*
+ * An episode can be ended by a reset at any time, and the next begin with the
+ * next loss. Lest whoever may reset his own namespace bury the events of others
+ * so, a begin waits, for the look, until the last is a quiet spell old.
+ */
 static void ctk_watch_full_begin(struct ctk_netns *ns, void *unused)
 {
 	struct ctk_event event = {
 		.type = CTK_EVENT_FULL_BEGIN,
 		.time = READ_ONCE(ns->losing_since),
 	};
+	u64 now = ktime_get_boottime_ns();
 
-	if (!event.time || ns->told)
+	if (!event.time || ns->told ||
+	    (ns->told_time && now - ns->told_time < CTK_QUIET))
 		return;
 	ns->told = true;
+	ns->told_time = now;
 	ctk_watch_describe(ns, &event);
 	ctk_event_add(&event, ns);
 }

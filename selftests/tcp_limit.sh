@@ -17,22 +17,30 @@ if_small DEFAULT_LIMIT=1000 LOWER_LIMIT=500 ROOM=40 ATTEMPTS=60
 require_tools ss
 require_kernel
 
-# The held connections' result stands in a file, since they do not end.
-# expect_losses NS DROP_BEFORE: of the namespace whose table is full.
+# expect_losses NS: of the namespace whose table is full. A connection whose last
+# handshake packet is still under way is not assured, and can be evicted for the
+# next one's SYN; both are open then. Leaves the open ones in $opened.
 expect_losses()
 {
-	local lost
+	local lost dropped evicted
 
 	lost=$(count_in lost_syns "$line")
-	expect "opened" "$(count_in opened "$line")" -eq $ROOM
-	expect "accepted" "$(count_in accepted "$line")" -eq $ROOM
+	opened=$(count_in opened "$line")
+	dropped=$(kernel_stat "$1" drop)
+	evicted=$(ctk "$1" admitted_by_eviction)
+	expect "opened" "$opened" -ge $ROOM
+	expect "opened" "$opened" -le $((ROOM + evicted))
+	expect "accepted" "$(count_in accepted "$line")" -eq "$opened"
+	expect "accepted sockets" "$(established_in "$1")" -eq "$opened"
 	expect "timed out" "$(count_in ETIMEDOUT "$line")" -eq \
-		$((ATTEMPTS - ROOM))
-	expect "SYNs lost" "$lost" -ge $((ATTEMPTS - ROOM))
-	expect "growth of the kernel's drop" \
-		$(($(kernel_stat "$1" drop) - $2)) -eq "$lost"
-	expect "table_full_drops" "$(ctk "$1" table_full_drops)" -eq "$lost"
-	expect "lost" "$(ctk "$1" lost)" -eq "$lost"
+		$((ATTEMPTS - opened))
+	expect "SYNs lost" "$lost" -ge $((ATTEMPTS - opened))
+	expect "the kernel's drop" "$dropped" -ge "$lost"
+	[[ $evicted -gt 0 ]] ||
+		expect "without eviction" "$dropped" -eq "$lost"
+	expect "table_full_drops" "$(ctk "$1" table_full_drops)" \
+		-eq "$dropped"
+	expect "lost" "$(ctk "$1" lost)" -eq "$dropped"
 	expect "refused_inserts" "$(ctk "$1" refused_inserts)" -eq 0
 	expect "entries" "$(ctk "$1" entries)" -eq "$(limit_now)"
 }
@@ -53,8 +61,7 @@ both_ends_in_one_namespace()
 	fill "$ONE" $((DEFAULT_LIMIT - ROOM))
 	open_and_hold "$ONE" --count $ATTEMPTS --dport 5201-5204 \
 		--to 127.0.0.1
-	expect_losses "$ONE" 0
-	expect "accepted sockets" "$(established_in "$ONE")" -eq $ROOM
+	expect_losses "$ONE"
 	stop_child $holder
 }
 
@@ -66,8 +73,7 @@ server_in_a_namespace_of_its_own()
 	open_and_hold "$CLIENT" --count $ATTEMPTS --dport 5201-5204 \
 		--to 10.1.0.2 \
 		--server-netns "/run/netns/$SERVER"
-	expect_losses "$SERVER" 0
-	expect "accepted sockets" "$(established_in "$SERVER")" -eq $ROOM
+	expect_losses "$SERVER"
 	expect "lost in the client's namespace" "$(ctk "$CLIENT" lost)" -eq 0
 	stop_child $holder
 }

@@ -204,7 +204,8 @@ $from; its limit of 2097152 is forgotten"
 		all(.fill >= .threshold)'
 	run_ctkstat 0 events
 	assert_in "$output" " ctk-shop "
-	assert_in "$output" "table full, losing new connections ($LIMIT/$LIMIT)"
+	# The kernel counts a packet in before it looks for room for it.
+	[[ $output =~ table\ full,\ losing\ new\ connections\ \(40[0-9]/$LIMIT\) ]]
 	assert_in "$output" "no more loss to a full table: $lost lost"
 	assert_in "$output" "above 95% (100%"
 	in_ns ctk-shop conntrack -F

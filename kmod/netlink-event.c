@@ -27,6 +27,16 @@ const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1] = {
 };
 
 /**
+ * ctk_reader_knows_pids() - whether an actor's pid means something to who asks
+ *
+ * Context: process, that of the reader.
+ */
+bool ctk_reader_knows_pids(void)
+{
+	return task_active_pid_ns(current) == &init_pid_ns;
+}
+
+/**
  * ctk_actor_size() - room that ctk_put_actor() needs
  */
 size_t ctk_actor_size(void)
@@ -155,7 +165,7 @@ static int ctk_event_dump_allowed(struct netlink_callback *cb)
 static int ctk_dump_event(struct sk_buff *skb, struct netlink_callback *cb,
 			  const struct ctk_event *e)
 {
-	bool pid = task_active_pid_ns(current) == &init_pid_ns;
+	bool pid = ctk_reader_knows_pids();
 	bool all = !cb->args[CTK_DUMP_NETNS];
 	void *hdr;
 

@@ -12,7 +12,6 @@
  * reference to the namespace they speak of, taken and dropped in the doit.
  */
 #include <linux/module.h>
-#include <linux/pid_namespace.h>
 #include <net/genetlink.h>
 #include <net/netfilter/nf_conntrack.h>
 #include <net/sock.h>
@@ -403,7 +402,7 @@ static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
 	     (sees_all &&
 	      ctk_put_actor(skb, CTK_A_STATUS_ATTACHED_BY,
 			    &status->attached_by,
-			    task_active_pid_ns(current) == &init_pid_ns))))
+			    ctk_reader_knows_pids()))))
 		return -EMSGSIZE;
 	return ctk_put_hook(skb, hook, sees_all);
 }

@@ -19,6 +19,7 @@ extern struct genl_family ctk_family;
 extern const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1];
 
 bool ctk_sees_all(struct sk_buff *skb);
+bool ctk_reader_knows_pids(void);
 size_t ctk_actor_size(void);
 int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,
 		  bool pid);

@@ -52,12 +52,12 @@ follow()
 	follower=${started[-1]}
 }
 
-# wait_followed FILTER: until the JSON lines followed, as an array, are so.
-wait_followed()
+# until_followed WHAT COMMAND [ARG...]: until it succeeds with what is followed.
+until_followed()
 {
 	local deadline=$((SECONDS + WAIT))
 
-	until jq -se "$1" "$FOLLOWED" >/dev/null 2>&1; do
+	until "${@:2}" "$FOLLOWED" >/dev/null 2>&1; do
 		[[ $SECONDS -lt $deadline ]] || {
 			printf 'never: %s\n' "$1"
 			cat "$FOLLOWED" "$FOLLOWED.err"
@@ -67,19 +67,16 @@ wait_followed()
 	done
 }
 
+# wait_followed FILTER: until the JSON lines followed, as an array, are so.
+wait_followed()
+{
+	until_followed "$1" jq -se "$1"
+}
+
 # wait_text TEXT: until it has been followed.
 wait_text()
 {
-	local deadline=$((SECONDS + WAIT))
-
-	until grep -qF -- "$1" "$FOLLOWED"; do
-		[[ $SECONDS -lt $deadline ]] || {
-			printf 'never: %s\n' "$1"
-			cat "$FOLLOWED" "$FOLLOWED.err"
-			return 1
-		}
-		sleep 0.2
-	done
+	until_followed "$1" grep -qF -- "$1"
 }
 
 # wait_follower STATUS: until it has ended, and with this.

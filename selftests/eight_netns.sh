@@ -19,14 +19,13 @@ require_kernel
 
 process_floods()
 {
-	local i ns
+	local i
 
 	for i in 1 2 3 4; do
 		setup_ns NS
-		ns=$NS
-		track "$ns"
-		fill "$ns"
-		sending+=("$ns")
+		track "$NS"
+		fill "$NS"
+		sending+=("$NS")
 	done
 }
 
@@ -38,9 +37,7 @@ softirq_floods()
 		setup_ns SENDER RECEIVER
 		connect_ns "$SENDER" s0 "10.$i.0.1/24" \
 			"$RECEIVER" r0 "10.$i.0.2/24"
-		[[ $i -gt 2 ]] || ip netns exec "$RECEIVER" sh -c \
-			'echo 1 >/sys/class/net/r0/queues/rx-0/rps_cpus' ||
-			fail "no RPS"
+		[[ $i -gt 2 ]] || steer_to_cpu0 "$RECEIVER" r0
 		track "$RECEIVER"
 		fill "$RECEIVER"
 		senders+=("$SENDER")
@@ -61,16 +58,6 @@ drops()
 dropped_enough()
 {
 	[[ $(drops) -ge $DROPS ]]
-}
-
-drops_are_still()
-{
-	local now
-
-	now=$(drops)
-	[[ $now -ne $last_drops ]] || return 0
-	last_drops=$now
-	return 1
 }
 
 eight_namespaces_lose_at_once()
@@ -94,9 +81,8 @@ eight_namespaces_lose_at_once()
 		stop_flood "process$i"
 		refused+=("$(count_in EPERM "$line")")
 	done
-	last_drops=-1
-	busywait drops_are_still || fail "drops do not end"
-	expect "drops" "$last_drops" -ge $DROPS
+	wait_still drops
+	expect "drops" "$still" -ge $DROPS
 }
 
 each_count_is_the_kernels()
@@ -115,7 +101,7 @@ each_count_is_the_kernels()
 		expect "EPERM" "${refused[i]}" -eq \
 			"$(kernel_stat "${sending[i]}" drop)"
 	done
-	expect "sum of table_full_drops" $sum -eq "$last_drops"
+	expect "sum of table_full_drops" $sum -eq "$still"
 	expect "missed" "$(ctk_status missed)" -eq 0
 }
 

@@ -56,24 +56,9 @@ router_fills()
 # They stay open: ended ones make room again, by time and by the kernel's gc.
 forwarded_tcp_fills_the_rest_and_no_more()
 {
-	local lost opened dropped evicted
-
 	open_and_hold "$CLIENT" --to 10.2.0.1 --count $((ROOM * 2)) \
 		--server-netns "/run/netns/$SERVER"
-	lost=$(count_in lost_syns "$line")
-	opened=$(count_in opened "$line")
-	dropped=$(kernel_stat "$ROUTER" drop)
-	# One that is not assured yet can be evicted for the next.
-	evicted=$(ctk "$ROUTER" admitted_by_eviction)
-	expect "opened" "$opened" -ge $ROOM
-	expect "opened" "$opened" -le $((ROOM + evicted))
-	expect "accepted" "$(count_in accepted "$line")" -eq "$opened"
-	expect "SYNs lost" "$lost" -ge $((ROOM * 2 - opened))
-	expect "the router's drop" "$dropped" -ge "$lost"
-	[[ $evicted -gt 0 ]] ||
-		expect "without eviction" "$dropped" -eq "$lost"
-	expect "table_full_drops" "$(ctk "$ROUTER" table_full_drops)" \
-		-eq "$dropped"
+	expect_tcp_losses "$ROUTER" $ROOM $((ROOM * 2))
 	expect "masqueraded entries" "$(in_ns "$ROUTER" conntrack -L -p tcp \
 		--src-nat 2>/dev/null | grep -c 'dst=10.2.0.254')" -eq $ROOM
 }

@@ -20,6 +20,9 @@ WAIT=60
 [[ ${CTK_TEST_SIZE-} != small ]] || WAIT=600
 SYSCTL=/proc/sys/net/netfilter
 
+# shellcheck source=lib-modules.sh
+. "$BATS_TEST_DIRNAME/lib-modules.sh"
+
 # --- The module and conntrack ---------------------------------------------
 
 ctk_insert()
@@ -61,8 +64,7 @@ conntrack_remove()
 {
 	local deadline=$((SECONDS + 60))
 
-	until modprobe -r nf_conntrack_netlink nft_ct nf_conntrack \
-		2>/dev/null; do
+	until conntrack_is_unused && modprobe -r nf_conntrack 2>/dev/null; do
 		[[ $SECONDS -lt $deadline ]]
 		sleep 0.2
 	done

@@ -2,8 +2,12 @@
 # shellcheck shell=bash
 #
 # The parts of lib.sh, which sources it, that know of networks: the module,
-# the kernel's own numbers, nf_conntrack, namespaces and floods. Nothing here
-# compares numbers; they are printed, and what is made is deferred to be unmade.
+# the kernel's own numbers, nf_conntrack, namespaces and floods. Numbers are
+# printed, and but for expect_tcp_losses() the tests compare them; what is made
+# is deferred to be unmade.
+
+# shellcheck source=lib-modules.sh
+. "$here/lib-modules.sh"
 
 # $here and $work are lib.sh's:
 # shellcheck disable=SC2154
@@ -144,6 +148,29 @@ kernel_stat_reaches()
 	[[ $(kernel_stat "$1" "$2") -ge $3 ]]
 }
 
+drops_reach()
+{
+	[[ $(ctk "$1" table_full_drops) -ge $2 ]]
+}
+
+stands_still()
+{
+	local now
+
+	now=$("$@")
+	[[ $now -ne $still ]] || return 0
+	still=$now
+	return 1
+}
+
+# wait_still COMMAND...: until two looks find the same number, since a backlog
+# is worked off a while after its senders have ended. Leaves it in $still.
+wait_still()
+{
+	still=-1
+	busywait stands_still "$@" || fail "$* does not come to rest: $still"
+}
+
 entries_of()
 {
 	in_ns "$1" cat /proc/sys/net/netfilter/nf_conntrack_count
@@ -154,45 +181,7 @@ limit_now()
 	echo "$(</proc/sys/net/netfilter/nf_conntrack_max)"
 }
 
-# What lsmod shows, which is /proc/modules: how often a module is held, and by
-# which others.
-module_refs()
-{
-	local name refs _
-
-	while read -r name _ refs _; do
-		[[ $name != "$1" ]] || echo "$refs"
-	done </proc/modules
-}
-
-module_users()
-{
-	local name users _
-
-	while read -r name _ _ users _; do
-		[[ $name != "$1" || $users == - ]] || echo "${users//,/ }"
-	done </proc/modules
-}
-
 # --- nf_conntrack itself, coming and going --------------------------------
-
-# Those that depend on it hold it by right, and nf_tables lets go of them a
-# while after its rules are gone.
-remove_users()
-{
-	local user
-
-	for user in $(module_users "$1"); do
-		remove_users "$user"
-		rmmod "$user" 2>/dev/null
-	done
-}
-
-conntrack_is_unused()
-{
-	remove_users nf_conntrack
-	[[ $(module_refs nf_conntrack) -eq 0 ]]
-}
 
 # When nobody has a right to hold it, it has to go at the first attempt.
 conntrack_remove()
@@ -271,6 +260,14 @@ connect_ns()
 		configure_end "$4" "$5" "$6" "${3%/*}" "$mac1"; }; then
 		fail "$1 and $4 cannot be connected"
 	fi
+}
+
+# steer_to_cpu0 NS DEVICE: what it receives dies or lives in softirqs there.
+steer_to_cpu0()
+{
+	ip netns exec "$1" sh -c \
+		"echo 1 >/sys/class/net/$2/queues/rx-0/rps_cpus" ||
+		fail "no RPS"
 }
 
 # track NS...: conntrack registers its hooks where a rule asks for it.
@@ -403,6 +400,29 @@ open_and_hold()
 	busywait result_is_there || fail "no result of flowgen tcp"
 	line=$(<"$work/tcp")
 	diag "$line"
+}
+
+# expect_tcp_losses NS ROOM ATTEMPTS: of flowgen's $line, in the namespace whose
+# table is full. A connection whose last handshake packet is still under way is
+# not assured, and can be evicted for the next one's SYN; both are open then.
+# Leaves the open ones in $opened, the kernel's drop in $dropped.
+expect_tcp_losses()
+{
+	local lost evicted
+
+	lost=$(count_in lost_syns "$line")
+	opened=$(count_in opened "$line")
+	dropped=$(kernel_stat "$1" drop)
+	evicted=$(ctk "$1" admitted_by_eviction)
+	expect "opened" "$opened" -ge "$2"
+	expect "opened" "$opened" -le $(($2 + evicted))
+	expect "accepted" "$(count_in accepted "$line")" -eq "$opened"
+	expect "SYNs lost" "$lost" -ge $(($3 - opened))
+	expect "the kernel's drop" "$dropped" -ge "$lost"
+	[[ $evicted -gt 0 ]] ||
+		expect "without eviction" "$dropped" -eq "$lost"
+	expect "table_full_drops" "$(ctk "$1" table_full_drops)" \
+		-eq "$dropped"
 }
 
 # Reads all there is until it is killed; says in a file how often it has. Nice,

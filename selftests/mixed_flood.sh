@@ -28,9 +28,7 @@ setup_floods()
 	setup_ns LOCAL FORWARDED SENDER
 	track "$LOCAL" "$FORWARDED"
 	connect_ns "$SENDER" s0 10.1.0.1/24 "$FORWARDED" f0 10.1.0.2/24
-	ip netns exec "$FORWARDED" sh -c \
-		'echo 1 >/sys/class/net/f0/queues/rx-0/rps_cpus' ||
-		fail "no RPS"
+	steer_to_cpu0 "$FORWARDED" f0
 	fill "$LOCAL"
 	fill "$FORWARDED"
 }
@@ -70,19 +68,7 @@ flood_until()
 	stop_flood two
 	diag "process flood: $line"
 	refused=$((refused + $(count_in EPERM "$line")))
-	last_drops=-1
-	busywait drops_are_still || fail "drops do not end"
-}
-
-# The backlog of CPU 0 is worked off when two looks find the same.
-drops_are_still()
-{
-	local drops
-
-	drops=$(drops_of_both)
-	[[ $drops -ne $last_drops ]] || return 0
-	last_drops=$drops
-	return 1
+	wait_still drops_of_both
 }
 
 wrapper_is_exact()

@@ -35,12 +35,7 @@ the_table_is_full_and_flooded()
 	reader=$!
 	defer_kill $reader
 	start_flood flood "$STORM" --to 127.0.0.1
-	busywait ctk_lost_in "$STORM" 100 || fail "no loss"
-}
-
-ctk_lost_in()
-{
-	[[ $(ctk "$1" table_full_drops) -ge $2 ]]
+	busywait drops_reach "$STORM" 100 || fail "no loss"
 }
 
 # A short life; its end is told by an event with what it lost.

@@ -20,11 +20,6 @@ require_tools
 require_kernel
 [[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
 
-drops_reach()
-{
-	[[ $(ctk "$STORM" table_full_drops) -ge $1 ]]
-}
-
 # A whole life of nf_conntrack, the flood going on before, during and after.
 # Its hooks come one after the other, on reception first, so a packet under way
 # can be dropped when its sender has been told that it was sent: one at each
@@ -41,7 +36,7 @@ reload_under_flood()
 	sysctl -qw net.netfilter.nf_conntrack_max=$LIMIT
 	fill "$STORM" $LIMIT
 	track "$STORM"
-	busywait drops_reach $((before + LOSSES)) || fail "no loss"
+	busywait drops_reach "$STORM" $((before + LOSSES)) || fail "no loss"
 	stop_flood flood
 	counted=$(ctk "$STORM" table_full_drops)
 	[[ $((counted - before)) -eq $(kernel_stat "$STORM" drop) ]] ||

@@ -2,8 +2,9 @@
 # shellcheck shell=bash
 #
 # What the kselftests of ctk share: KTAP, cleaning up, waiting, what a test
-# needs, and the kernel's health; lib-net.sh has the rest. A test sources this
-# file, defines one function per subtest, and ends with `run_tests FUNCTION...`.
+# needs, and whether the kernel is healthy; lib-net.sh and lib-health.sh, which
+# it sources, have the rest. A test sources this file, defines one function per
+# subtest, and ends with `run_tests FUNCTION...`.
 #
 # Nothing here sleeps for a fixed time in place of looking, and nothing that a
 # test made outlives it: what is made is deferred to be unmade, in reverse.
@@ -208,35 +209,10 @@ require_kernel()
 
 # --- The kernel's health ------------------------------------------------
 
-complaints='BUG:|WARNING:|Oops|general protection|unable to handle'
-complaints+='|Call Trace|refcount_t:|corruption|sleeping function'
-complaints+='|scheduling while atomic|circular locking|inconsistent lock'
-complaints+='|suspicious RCU|soft lockup|hard LOCKUP|rcu.*stall'
-complaints+='|blocked for more than|KASAN|UBSAN|kmemleak:'
-complaints+='|waiting for .* to become free|ftrace (bug|failed)'
-
-# TAINT_OOT_MODULE and TAINT_UNSIGNED_MODULE come with any module built here.
-taint()
-{
-	echo $(($(</proc/sys/kernel/tainted) & ~(1 << 12 | 1 << 13)))
-}
-
-kmsg_last()
-{
-	dd if=/dev/kmsg iflag=nonblock bs=16k 2>/dev/null |
-		awk -F '[,;]' '/^[0-9]+,[0-9]+,/ { last = $2 }
-			END { print last + 0 }'
-}
-
 # kernel_log [SINCE]: the text of the records after the one numbered SINCE.
 kernel_log()
 {
-	dd if=/dev/kmsg iflag=nonblock bs=16k 2>/dev/null |
-		awk -F '[,;]' -v since="${1:-$kmsg_start}" '
-			/^[0-9]+,[0-9]+,/ && $2 + 0 > since {
-				sub(/^[^;]*;/, "")
-				print
-			}'
+	kmsg_records "${1:-$kmsg_start}" | sed 's/^[^;]*;//'
 }
 
 no_namespace_left()
@@ -255,11 +231,13 @@ kernel_is_healthy()
 	run_deferred
 	no_namespace_left || fail "namespaces are left: ${namespaces[*]}"
 	ctk_loaded && fail "ctk is still loaded"
-	said=$(kernel_log | grep -E "$complaints")
+	said=$(kmsg_complaints "$kmsg_start" | sed 's/^[^;]*;//')
 	[[ -z $said ]] || fail "the kernel complained:"$'\n'"$said"
 	expect "new taint" "$(($(taint) & ~taint_start))" -eq 0
 }
 
+# shellcheck source=lib-health.sh
+. "$here/lib-health.sh"
 # shellcheck source=lib-net.sh
 . "$here/lib-net.sh"
 

@@ -131,6 +131,9 @@ tell_sums()
 	[[ $failed -eq 0 && $passed -gt 0 ]]
 }
 
+# A command of the caller's that has more to tell of $work/results than sums.
+tell_more=:
+
 # run_and_sum_up COMMAND ARG...: that prints a line a test; fails unless it ran
 # to its end and nothing failed.
 run_and_sum_up()
@@ -139,5 +142,6 @@ run_and_sum_up()
 
 	"$@" | tee "$work/results"
 	complete=${PIPESTATUS[*]}
+	"$tell_more"
 	tell_sums && [[ $complete == "0 0" ]]
 }

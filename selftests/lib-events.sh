@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 #
 # The parts of lib.sh, beside which it is sourced, that know of ctk's events:
-# how to wait for one and to take it apart. Read from debugfs, without a
-# process. Judges nothing.
+# how to wait for one and to take it apart, read from debugfs, without a
+# process; and a subscriber, whose word is held against the ring's.
 
-# DEBUGFS and busywait are lib.sh's:
+# DEBUGFS, here, work and busywait are lib.sh's:
 # shellcheck disable=SC2154
 
 # Events up to here are of no interest.
@@ -79,4 +79,53 @@ event_types()
 	while read -r line; do
 		event_value event "$line"
 	done < <(events) | tr '\n' ' '
+}
+
+# --- A subscriber ---------------------------------------------------------
+
+# start_subscriber: to all that is told from here on, until the end of the test.
+# Needs nlprobe.
+start_subscriber()
+{
+	"$here/nlprobe" --follow >"$work/told" &
+	subscriber=$!
+	defer_kill $subscriber
+	busywait test -s "$work/told" || fail "no subscriber" || return
+	mark_events
+	told_mark=$event_mark
+}
+
+# told_between SEQ LAST: of nlprobe's lines those after SEQ, up to LAST.
+told_between()
+{
+	awk -F '[ =]' -v after="$1" -v last="$2" \
+		'$1 == "reply" && $3 + 0 > after && $3 + 0 <= last'
+}
+
+told_up_to()
+{
+	[[ $(tail -n 1 "$work/told") == "reply seq=$1 "* ]]
+}
+
+# expect_told_what_the_ring_has: leaves what the subscriber was told, a line for
+# each event, in $told. A pid is not for all who may subscribe.
+expect_told_what_the_ring_has()
+{
+	local ring first last
+
+	ring=$("$here/nlprobe" --dump event-get | sed '/^reply/! d
+		s/ actor-pid=[0-9]*//')
+	first=$(event_value seq "${ring%%$'\n'*}")
+	last=$(event_value seq "${ring##*$'\n'}")
+	busywait told_up_to "$last" || fail "not told of all" || return
+	told=$(told_between "$told_mark" "$last" <"$work/told")
+	# The ring may have forgotten the first, or know of some before.
+	[[ $first -gt $told_mark ]] || first=$((told_mark + 1))
+	ring=$(told_between $((first - 1)) "$last" <<<"$ring")
+	if [[ $(told_between $((first - 1)) "$last" <<<"$told") == "$ring" ]]
+	then
+		diag "told as the ring has it: $(wc -l <<<"$ring") events"
+	else
+		fail "told:"$'\n'"$told"$'\n'"but the ring has:"$'\n'"$ring"
+	fi
 }

@@ -42,10 +42,15 @@ static const struct attribute {
 	{ SET_EVENT, "seq", CTK_A_EVENT_SEQ, 8, SET_NONE },
 	{ SET_EVENT, "event", CTK_A_EVENT_EVENT, 4, SET_NONE },
 	{ SET_EVENT, "netns-inum", CTK_A_EVENT_NETNS_INUM, 4, SET_NONE },
+	{ SET_EVENT, "old", CTK_A_EVENT_OLD, 4, SET_NONE },
 	{ SET_EVENT, "new", CTK_A_EVENT_NEW, 4, SET_NONE },
+	{ SET_EVENT, "limit", CTK_A_EVENT_LIMIT, 4, SET_NONE },
+	{ SET_EVENT, "lost", CTK_A_EVENT_LOST, 8, SET_NONE },
 	{ SET_EVENT, "actor", CTK_A_EVENT_ACTOR, 0, SET_ACTOR },
 	{ SET_ACTOR, "comm", CTK_A_ACTOR_COMM, 0, SET_NONE },
 	{ SET_ACTOR, "pid", CTK_A_ACTOR_PID, 4, SET_NONE },
+	{ SET_ACTOR, "parent-comm", CTK_A_ACTOR_PARENT_COMM, 0, SET_NONE },
+	{ SET_ACTOR, "request", CTK_A_ACTOR_REQUEST, 0, SET_NONE },
 };
 
 static const struct command {
@@ -57,6 +62,7 @@ static const struct command {
 	{ "netns-get", CTK_CMD_NETNS_GET, SET_NETNS },
 	{ "reset", CTK_CMD_RESET, SET_NETNS },
 	{ "event-get", CTK_CMD_EVENT_GET, SET_EVENT },
+	{ "event-ntf", CTK_CMD_EVENT_NTF, SET_EVENT },
 };
 
 static union nl_message request, answer;
@@ -68,7 +74,7 @@ static void usage(const char *wrong)
 	fprintf(stderr,
 		"nlprobe: %s: wrong\n"
 		"Usage: nlprobe [OPTION...] COMMAND|NUMBER [ATTRIBUTE...]\n"
-		"       nlprobe --join\n"
+		"       nlprobe --join | --follow\n"
 		"\n"
 		"  ATTRIBUTE is NAME=NUMBER, or TYPE:HEX for any type and bytes\n"
 		"  --dump              with NLM_F_DUMP\n"
@@ -77,6 +83,9 @@ static void usage(const char *wrong)
 		"  --receive-buffer N  of the socket, in bytes\n"
 		"  --pause             say 'sent', then wait for a line\n"
 		"  --join              only join the multicast group\n"
+		"  --follow            join it, say 'following', then print a line\n"
+		"                      for each event, and 'overrun' where some\n"
+		"                      did not fit the buffer, until it is killed\n"
 		"\n"
 		"Prints 'ok replies=N' and exits 0, or 'error=ERRNO offset=N\n"
 		"message=TEXT' and exits 1; 'silence' and 3 without any answer.\n"
@@ -279,15 +288,33 @@ static void read_answer(void)
 	exit(3);
 }
 
-__attribute__((noreturn))
+/* Exits where that is refused. */
 static void join(uint32_t group)
 {
-	if (nl_join(sock, group)) {
-		puts("ok");
-		exit(0);
-	}
+	if (nl_join(sock, group))
+		return;
 	printf("error=%s\n", strerrorname_np(errno));
 	exit(1);
+}
+
+__attribute__((noreturn))
+static void follow(void)
+{
+	struct nlmsghdr *nlh;
+	ssize_t len;
+
+	setlinebuf(stdout);
+	puts("following");
+	for (;;) {
+		len = recv(sock, &answer, sizeof(answer), 0);
+		if (len < 0 && errno != ENOBUFS)
+			nl_die("recv");
+		if (len < 0)
+			puts("overrun");
+		for (nlh = &answer.nlh; NLMSG_OK(nlh, len);
+		     nlh = NLMSG_NEXT(nlh, len))
+			print_reply(nlh);
+	}
 }
 
 static void set_receive_buffer(const char *text)
@@ -314,6 +341,7 @@ static struct {
 	const char *buffer;
 	bool pause;
 	bool join;
+	bool follow;
 } asked;
 
 static void parse_options(int argc, char **argv)
@@ -325,6 +353,7 @@ static void parse_options(int argc, char **argv)
 		{ "receive-buffer", required_argument, NULL, 'b' },
 		{ "pause", no_argument, NULL, 'w' },
 		{ "join", no_argument, NULL, 'j' },
+		{ "follow", no_argument, NULL, 'f' },
 		{ }
 	};
 	int c;
@@ -342,6 +371,8 @@ static void parse_options(int argc, char **argv)
 			asked.pause = true;
 		else if (c == 'j')
 			asked.join = true;
+		else if (c == 'f')
+			asked.follow = true;
 		else
 			usage("option");
 	}
@@ -376,10 +407,16 @@ int main(int argc, char **argv)
 	nl_set(sock, NETLINK_EXT_ACK);
 	nl_set(sock, NETLINK_CAP_ACK);
 	nl_find_family(sock, CTK_FAMILY_NAME, &family);
-	if (asked.join)
-		join(family.group);
 	if (asked.buffer)
 		set_receive_buffer(asked.buffer);
+	if (asked.join || asked.follow)
+		join(family.group);
+	if (asked.follow)
+		follow();
+	if (asked.join) {
+		puts("ok");
+		return 0;
+	}
 	make_request(family.id, argv + optind);
 	sent = request.nlh.nlmsg_len;
 	if (asked.length)

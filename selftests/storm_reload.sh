@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # nf_conntrack is reloaded twenty times under flood, with readers at work on
-# everything ctk shows. No removal is refused, lsmod shows no user, and after
-# each reload the counters hold exactly what the senders saw. Where emulation
+# everything ctk shows and a subscriber to its events. No removal is refused,
+# lsmod shows no user, after each reload the counters hold exactly what the
+# senders saw, and the subscriber was told of each, in order. Where emulation
 # has a thread per CPU, run it in one: changing text under traffic is sound on
 # hardware only.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-events.sh
+. "$(dirname "$0")/lib-events.sh"
 
 LIMIT=500
 ROUNDS=20
@@ -42,6 +45,7 @@ reload_under_flood()
 	[[ $((counted - before)) -eq $(kernel_stat "$STORM" drop) ]] ||
 		fail "$((counted - before)) counted," \
 			"$(kernel_stat "$STORM" drop) dropped by the kernel"
+	# shellcheck disable=SC2031 # not that of lib-events.sh
 	refused=$((refused + $(count_in EPERM "$line")))
 	under_way=$((counted - refused))
 	[[ $under_way -ge 0 && $under_way -le $((rounds + 1)) ]] ||
@@ -62,6 +66,7 @@ reloads_under_flood_and_readers()
 	read_for_ever &
 	reader=$!
 	defer_kill $reader
+	start_subscriber || return
 	refused=0
 	rounds=0
 	for ((i = 0; i < ROUNDS; i++)); do
@@ -79,4 +84,19 @@ readers_went_on()
 	stop_child "$reader"
 }
 
-run_tests reloads_under_flood_and_readers readers_went_on
+# By their numbers in the protocol: 1 is detached, 0 attached.
+the_subscriber_was_told_each_reload()
+{
+	local i types
+
+	kill -0 "$subscriber" 2>/dev/null || fail "the subscriber failed"
+	expect_told_what_the_ring_has || return
+	types=$(sed -nE 's/.* event=([01])( .*)?$/\1/p' <<<"$told")
+	expect_text "detached and attached" "${types//$'\n'/}" \
+		"$(for ((i = 0; i < rounds; i++)); do printf 10; done)"
+}
+
+run_tests \
+	reloads_under_flood_and_readers \
+	readers_went_on \
+	the_subscriber_was_told_each_reload

@@ -27,6 +27,14 @@ built()
 	fi
 }
 
+# What some tests need and lies in the cache, not among what is installed.
+fetch_what_tests_need()
+{
+	export CTK_KERNEL_TREE CTK_FIREWALLD
+	CTK_KERNEL_TREE=$(scripts/kernel-source) &&
+		CTK_FIREWALLD=$(scripts/fetch-package firewalld)
+}
+
 # boot KIND OPTION... -- PROGRAM...: runs them in one VM as far as it lives.
 # What ended, or died, is added to $work/seen.
 boot()

@@ -58,12 +58,14 @@ static u32 *ctk_kernel_stat(struct ip_conntrack_stat *stat, int attr)
  */
 static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 {
-	struct ip_conntrack_stat __percpu *stats = READ_ONCE(ns->net->ct.stat);
+	struct ip_conntrack_stat __percpu *stats;
 	int cpu, attr;
 
-	if (!stats || ns->leaving || !READ_ONCE(ns->listed) ||
-	    !ctk_conntrack_rcu())
+	if (ns->leaving || !READ_ONCE(ns->listed) || !ctk_conntrack_rcu())
 		return;
+	/* Not before: it dangles from one nf_conntrack's exit to the next. */
+	smp_rmb();	/* pairs with rcu_assign_pointer() of the live one */
+	stats = READ_ONCE(ns->net->ct.stat);
 	for_each_possible_cpu(cpu) {
 		struct ip_conntrack_stat *now = per_cpu_ptr(stats, cpu);
 		struct ip_conntrack_stat *seen =

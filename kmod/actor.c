@@ -39,7 +39,7 @@
  * struct ctk_setting - a value of nf_conntrack whose changes are told
  * @type: the event
  * @known: what has been told
- * @seen: what the last look saw; of watch.c's work alone
+ * @seen: what the last look saw
  */
 struct ctk_setting {
 	enum ctk_event_type type;
@@ -150,36 +150,39 @@ void ctk_actor_of_load(struct ctk_actor *actor)
 		ctk_actor_of_current(actor);
 }
 
-static void ctk_setting_is(struct ctk_setting *setting, u32 value,
+/*
+ * Tells a change of what is at @value. The value is read under the lock, lest
+ * one that is outdated be told after the one that replaced it.
+ *
+ * Without an actor it is a look, for changes that no probe saw. That such a
+ * value is there at two looks leaves a probe that is under way the time to
+ * tell it with its actor.
+ */
+static void ctk_setting_is(struct ctk_setting *setting,
+			   const unsigned int *value,
 			   const struct ctk_actor *actor)
 {
 	struct ctk_event event = {
 		.type = setting->type,
 		.has = CTK_EVENT_HAS(OLD) | CTK_EVENT_HAS(NEW),
-		.new = value,
-		.actor = *actor,
 	};
 	unsigned long flags;
+	bool settled = true;
 
+	if (actor)
+		event.actor = *actor;
 	raw_spin_lock_irqsave(&ctk_actor_lock, flags);
 	event.old = setting->known;
-	setting->known = value;
-	if (event.old != value)
+	event.new = READ_ONCE(*value);
+	if (!actor) {
+		settled = event.new == setting->seen;
+		setting->seen = event.new;
+	}
+	if (settled && event.new != event.old) {
+		setting->known = event.new;
 		ctk_event_add(&event, NULL);
+	}
 	raw_spin_unlock_irqrestore(&ctk_actor_lock, flags);
-}
-
-/*
- * A change that no probe saw. That it is there at two looks leaves a probe
- * that is under way the time to tell it with its actor.
- */
-static void ctk_setting_look(struct ctk_setting *setting, u32 value)
-{
-	static const struct ctk_actor nobody;
-
-	if (value == setting->seen)
-		ctk_setting_is(setting, value, &nobody);
-	setting->seen = value;
 }
 
 /**
@@ -190,8 +193,8 @@ static void ctk_setting_look(struct ctk_setting *setting, u32 value)
  */
 void ctk_actor_look(const struct ctk_conntrack *ct)
 {
-	ctk_setting_look(&ctk_limit, READ_ONCE(*ct->max));
-	ctk_setting_look(&ctk_buckets, READ_ONCE(*ct->buckets));
+	ctk_setting_is(&ctk_limit, ct->max, NULL);
+	ctk_setting_is(&ctk_buckets, ct->buckets, NULL);
 }
 
 /**
@@ -236,9 +239,9 @@ static int ctk_setting_written(const struct ctk_setting *setting)
 	rcu_read_lock();
 	ct = ctk_conntrack_rcu();
 	if (ct && setting == &ctk_limit)
-		ctk_setting_is(&ctk_limit, READ_ONCE(*ct->max), &actor);
+		ctk_setting_is(&ctk_limit, ct->max, &actor);
 	else if (ct)
-		ctk_setting_is(&ctk_buckets, READ_ONCE(*ct->buckets), &actor);
+		ctk_setting_is(&ctk_buckets, ct->buckets, &actor);
 	rcu_read_unlock();
 	return 0;
 }

@@ -199,9 +199,9 @@ static void ctk_conntrack_is_going(void)
 
 static void ctk_conntrack_is(const struct module *module, unsigned long state)
 {
-	mutex_lock(&ctk_attach_lock);
+	lockdep_assert_held(&ctk_attach_lock);
 	if (ctk_leaving)
-		goto unlock;
+		return;
 	switch (state) {
 	case MODULE_STATE_COMING:
 		ctk_conntrack_is_coming(module);
@@ -213,8 +213,6 @@ static void ctk_conntrack_is(const struct module *module, unsigned long state)
 		ctk_conntrack_is_going();
 		break;
 	}
-unlock:
-	mutex_unlock(&ctk_attach_lock);
 }
 
 static int ctk_module_event(struct notifier_block *nb, unsigned long event,
@@ -222,8 +220,11 @@ static int ctk_module_event(struct notifier_block *nb, unsigned long event,
 {
 	const struct module *module = data;
 
-	if (!strcmp(module->name, CONNTRACK))
-		ctk_conntrack_is(module, event);
+	if (strcmp(module->name, CONNTRACK))
+		return NOTIFY_DONE;
+	mutex_lock(&ctk_attach_lock);
+	ctk_conntrack_is(module, event);
+	mutex_unlock(&ctk_attach_lock);
 	return NOTIFY_DONE;
 }
 
@@ -252,14 +253,17 @@ int ctk_attach_init(void)
 	 * It may be there already. Its kobject is held meanwhile, which does
 	 * not refuse its removal but delays the end of it, so the module's
 	 * struct stays. An event that was missed has left its state behind,
-	 * an event still to come is no harm: all steps can be taken twice.
+	 * and one still to come waits for the lock that the state is read
+	 * under: all steps can be taken twice, but not in another order.
 	 * A built-in module with parameters has a kobject, but no struct.
 	 */
 	kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, CONNTRACK);
 	if (kobj) {
 		module = container_of(kobj, struct module_kobject, kobj)->mod;
+		mutex_lock(&ctk_attach_lock);
 		ctk_conntrack_is(module, module ? READ_ONCE(module->state) :
 						  MODULE_STATE_LIVE);
+		mutex_unlock(&ctk_attach_lock);
 		kobject_put(kobj);
 	}
 	return 0;

@@ -11,6 +11,7 @@
 #include <linux/version.h>
 #include <linux/ftrace.h>
 #include <linux/static_call.h>
+#include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 
@@ -69,6 +70,13 @@ static inline u32 ctk_count_in_net(const struct net *net)
 {
 	return atomic_read(&net->ct.count);
 }
+#endif
+
+/* Renamed with 6.17; the old name has since come to warn. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define ctk_unbound_wq			system_dfl_wq
+#else
+#define ctk_unbound_wq			system_unbound_wq
 #endif
 
 /* net->net_cookie is given at creation since 5.12, on demand before. */

@@ -23,6 +23,7 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 #include "events.h"
+#include "compat.h"
 #include "netlink.h"
 
 /* As ctk.yaml says. */
@@ -71,7 +72,7 @@ static DECLARE_WORK(ctk_event_telling, ctk_event_work);
 static void ctk_event_kick(struct irq_work *work)
 {
 	if (READ_ONCE(ctk_events_opened))
-		queue_work(system_unbound_wq, &ctk_event_telling);
+		queue_work(ctk_unbound_wq, &ctk_event_telling);
 }
 
 static DEFINE_IRQ_WORK(ctk_event_kicker, ctk_event_kick);

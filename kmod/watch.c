@@ -19,6 +19,7 @@
 #include <linux/workqueue.h>
 #include "actor.h"
 #include "attach.h"
+#include "compat.h"
 #include "events.h"
 #include "hook.h"
 #include "netns.h"
@@ -342,7 +343,7 @@ static void ctk_watch_work(struct work_struct *work)
 		ctk_hook_sees();
 	else if (look.unseen)
 		ctk_hook_is_blind(look.unseen);
-	queue_delayed_work(system_unbound_wq, &ctk_watch, HZ);
+	queue_delayed_work(ctk_unbound_wq, &ctk_watch, HZ);
 }
 
 static void ctk_watch_first_loss(struct work_struct *work)
@@ -354,7 +355,7 @@ static DECLARE_WORK(ctk_watch_begin, ctk_watch_first_loss);
 
 static void ctk_watch_kicked(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &ctk_watch_begin);
+	queue_work(ctk_unbound_wq, &ctk_watch_begin);
 }
 
 static DEFINE_IRQ_WORK(ctk_watch_kicker, ctk_watch_kicked);
@@ -376,7 +377,7 @@ void ctk_watch_kick(void)
  */
 void ctk_watch_start(void)
 {
-	queue_delayed_work(system_unbound_wq, &ctk_watch, HZ);
+	queue_delayed_work(ctk_unbound_wq, &ctk_watch, HZ);
 }
 
 /**

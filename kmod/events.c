@@ -16,14 +16,15 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/irq_work.h>
+#include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/printk.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
-#include "events.h"
 #include "compat.h"
+#include "events.h"
 #include "netlink.h"
 
 /* As ctk.yaml says. */
@@ -150,13 +151,27 @@ static u32 ctk_seconds(u64 nsecs)
 	return div_u64(nsecs, NSEC_PER_SEC);
 }
 
+/* What is in brackets is not known of a namespace at its end. */
+static void ctk_event_log_begin(const struct ctk_event *e, const char *what)
+{
+	char more[48] = "";
+
+	if (e->type == CTK_EVENT_FULL_BEGIN &&
+	    e->has & CTK_EVENT_HAS(ENTRIES))
+		snprintf(more, sizeof(more), " (%u of %u entries)", e->entries,
+			 e->limit);
+	else if (e->has & CTK_EVENT_HAS(BUCKETS))
+		snprintf(more, sizeof(more), " (%u buckets)", e->buckets);
+	pr_warn_ratelimited("netns %u: %s, losing new connections%s\n",
+			    e->netns_inum, what, more);
+}
+
 /* One line at the begin and one at the end, so that the log has the story. */
 static void ctk_event_log(const struct ctk_event *e)
 {
 	switch (e->type) {
 	case CTK_EVENT_FULL_BEGIN:
-		pr_warn_ratelimited("netns %u: table full, losing new connections (%u of %u entries)\n",
-				    e->netns_inum, e->entries, e->limit);
+		ctk_event_log_begin(e, "table full");
 		break;
 	case CTK_EVENT_FULL_END:
 		pr_info_ratelimited("netns %u: no more loss to a full table, %llu packets lost in %u s\n",
@@ -164,8 +179,7 @@ static void ctk_event_log(const struct ctk_event *e)
 				    ctk_seconds(e->duration));
 		break;
 	case CTK_EVENT_CHAIN_BEGIN:
-		pr_warn_ratelimited("netns %u: hash chains too long, losing new connections (%u buckets)\n",
-				    e->netns_inum, e->buckets);
+		ctk_event_log_begin(e, "hash chains too long");
 		break;
 	case CTK_EVENT_CHAIN_END:
 		pr_info_ratelimited("netns %u: no more loss to long hash chains, %llu packets lost in %u s\n",

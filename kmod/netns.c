@@ -256,12 +256,19 @@ static int __net_init ctk_netns_pernet_init(struct net *net)
 	return 0;
 }
 
-/* The last chance to look at the kernel's statistics. */
+/*
+ * The last chance to look at the kernel's statistics. One that was listed too
+ * briefly for anybody to note has them too: unlisting leaves the pointer to
+ * the next, which those have never had whose init failed (net_namespace.c,
+ * cleanup_net() and setup_net()).
+ */
 static void __net_exit ctk_netns_pernet_pre_exit(struct net *net)
 {
 	struct ctk_netns *ns = ctk_netns_of(net);
 	struct ctk_losses l;
 
+	if (net->list.next)
+		WRITE_ONCE(ns->listed, true);
 	xa_erase(&ctk_netns_by_id, ns->id);
 	atomic_inc(&ctk_netns_changes);
 	rcu_read_lock();

@@ -75,6 +75,7 @@ struct ctk_losses {
  * @threshold: thresholds that the table is above
  * @chain_since: CLOCK_BOOTTIME nanoseconds of the look that found the first
  *	loss to a chain of the present episode, 0 for none
+ * @chain_told: the begin of the present episode has been told
  * @chain_loss: of the one that found the last
  * @chain_quiet: chain_too_long_drops when the last such episode had ended
  * @looked: jiffies_64 of the last full look
@@ -96,6 +97,7 @@ struct ctk_watch_state {
 	u64 calls;
 	u8 threshold;
 	u64 chain_since;
+	bool chain_told;
 	u64 chain_loss;
 	u64 chain_quiet;
 	u64 looked;
@@ -128,6 +130,7 @@ struct ctk_watch_state {
  * @zero: the totals at the last reset
  * @told: the begin of the present episode has been told
  * @told_time: when a begin was last told
+ * @chain_told_time: when that of losses to long chains was
  * @quiet_lost: all packets lost when the last episode had ended
  * @peak: most entries seen
  * @peak_time: when @peak was reached
@@ -161,6 +164,7 @@ struct ctk_netns {
 	struct ctk_losses zero;
 	bool told;
 	u64 told_time;
+	u64 chain_told_time;
 	u64 quiet_lost;
 	u32 peak;
 	u64 peak_time;

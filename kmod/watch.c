@@ -29,10 +29,13 @@
  * struct ctk_look - one look at all namespaces, summed up
  * @calls: the hook counted something since the last look
  * @unseen: drops at a full table that it did not count
+ * @chains: somebody loses packets to chains that are too long; all share the
+ *	chains, so nobody is idle
  */
 struct ctk_look {
 	bool calls;
 	u64 unseen;
+	bool chains;
 };
 
 /* An episode ends when nothing was lost to a full table for this long. */
@@ -51,6 +54,9 @@ static const u32 ctk_thresholds[] = { 800000, 950000 };
 
 static void ctk_watch_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(ctk_watch, ctk_watch_work);
+
+/* The &ctk_look.chains of the last look; of the work item alone. */
+static bool ctk_watch_all;
 
 /* Entries per second between the oldest sample and the newest. */
 static void ctk_watch_growth(struct ctk_watch_state *w, u32 entries, u64 now)
@@ -214,6 +220,25 @@ static void ctk_watch_episode(struct ctk_netns *ns)
 	ctk_watch_full_end(ns, since, ns->watch.lost);
 }
 
+/* As rare as ctk_watch_full_begin(), for the same reason. */
+static void ctk_watch_chain_begin(struct ctk_netns *ns)
+{
+	struct ctk_watch_state *w = &ns->watch;
+	struct ctk_event event = {
+		.type = CTK_EVENT_CHAIN_BEGIN,
+		.time = w->chain_since,
+	};
+	u64 now = ktime_get_boottime_ns();
+
+	if (!w->chain_since || w->chain_told ||
+	    (ns->chain_told_time && now - ns->chain_told_time < CTK_QUIET))
+		return;
+	w->chain_told = true;
+	ns->chain_told_time = now;
+	ctk_watch_describe(ns, &event);
+	ctk_event_add(&event, ns);
+}
+
 static void ctk_watch_chain_end(struct ctk_netns *ns)
 {
 	struct ctk_watch_state *w = &ns->watch;
@@ -224,8 +249,9 @@ static void ctk_watch_chain_end(struct ctk_netns *ns)
 		.duration = w->chain_loss - w->chain_since,
 	};
 
-	if (w->chain_since)
+	if (w->chain_told)
 		ctk_event_add(&event, ns);
+	w->chain_told = false;
 	w->chain_since = 0;
 	w->chain_quiet = w->chains;
 }
@@ -233,22 +259,18 @@ static void ctk_watch_chain_end(struct ctk_netns *ns)
 /* No hook reports these losses, so each is dated by the look that finds it. */
 static void ctk_watch_chains(struct ctk_netns *ns, const struct ctk_losses *l)
 {
-	struct ctk_event event = { .type = CTK_EVENT_CHAIN_BEGIN };
 	struct ctk_watch_state *w = &ns->watch;
 	u64 now = ktime_get_boottime_ns();
 
-	if (l->chain_too_long_drops == w->chains) {
-		if (w->chain_since && now - w->chain_loss >= CTK_QUIET)
-			ctk_watch_chain_end(ns);
-		return;
+	if (l->chain_too_long_drops != w->chains) {
+		w->chains = l->chain_too_long_drops;
+		w->chain_loss = now;
+		if (!w->chain_since)
+			w->chain_since = now;
 	}
-	w->chains = l->chain_too_long_drops;
-	w->chain_loss = now;
-	if (w->chain_since)
-		return;
-	w->chain_since = now;
-	ctk_watch_describe(ns, &event);
-	ctk_event_add(&event, ns);
+	ctk_watch_chain_begin(ns);
+	if (w->chain_since && now - w->chain_loss >= CTK_QUIET)
+		ctk_watch_chain_end(ns);
 }
 
 /**
@@ -301,6 +323,7 @@ static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 	const struct ctk_conntrack *ct = ctk_conntrack_rcu();
 	struct ctk_watch_state *w = &ns->watch;
 	u64 now = get_jiffies_64();
+	struct ctk_look *look = arg;
 	struct ctk_losses l;
 	u32 entries, limit;
 
@@ -309,7 +332,7 @@ static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 	entries = ctk_conntrack_entries(ct, ns->net);
 	limit = READ_ONCE(*ct->max);
 	if (w->idle && !entries && !READ_ONCE(ns->losing_since) &&
-	    ++w->skipped < CTK_SKIPS)
+	    !ctk_watch_all && ++w->skipped < CTK_SKIPS)
 		return;
 	if (w->idle)
 		ctk_watch_wake(w, now);
@@ -318,10 +341,11 @@ static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 	ctk_netns_note_peak(ns, entries);
 	ctk_watch_growth(w, entries, now);
 	ctk_netns_gather(ns, &l);
-	ctk_watch_blindness(ns, &l, limit && entries >= limit, arg);
+	ctk_watch_blindness(ns, &l, limit && entries >= limit, look);
 	ctk_watch_loss_rate(w, ctk_losses_sum(&l), now);
 	ctk_watch_threshold(ns, ctk_fill(entries, limit));
 	ctk_watch_chains(ns, &l);
+	look->chains |= w->chain_since;
 	ctk_watch_episode(ns);
 	w->idle = !entries && !w->growth_rate && !w->loss_rate &&
 		  !w->chain_since && !READ_ONCE(ns->losing_since);
@@ -339,6 +363,7 @@ static void ctk_watch_work(struct work_struct *work)
 	rcu_read_unlock();
 	ctk_netns_refresh();
 	ctk_netns_for_each(ctk_watch_netns, &look);
+	ctk_watch_all = look.chains;
 	if (look.calls)
 		ctk_hook_sees();
 	else if (look.unseen)

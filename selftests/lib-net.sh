@@ -6,10 +6,11 @@
 # printed, and but for expect_tcp_losses() the tests compare them; what is made
 # is deferred to be unmade.
 
+# $here and $work are lib.sh's:
+# shellcheck disable=SC2154
 # shellcheck source=lib-modules.sh
 . "$here/lib-modules.sh"
 
-# $here and $work are lib.sh's:
 # shellcheck disable=SC2154
 DEBUGFS=/sys/kernel/debug/ctk
 # shellcheck disable=SC2034 # for the tests

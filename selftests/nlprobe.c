@@ -200,6 +200,7 @@ static void print_attribute(const struct attribute *known,
 static void print_attributes(enum set set, const struct nlattr *a, size_t left,
 			     const char *prefix)
 {
+	const struct nlattr *first;
 	size_t i, inner;
 
 	for (; nl_attribute_ok(a, left); a = nl_next_attribute(a, &left)) {
@@ -209,12 +210,13 @@ static void print_attributes(enum set set, const struct nlattr *a, size_t left,
 			if (known->set != set ||
 			    (a->nla_type & NLA_TYPE_MASK) != known->type)
 				continue;
-			if (known->nest)
-				print_attributes(known->nest,
-						 nl_nested(a, &inner), inner,
+			if (known->nest) {
+				first = nl_nested(a, &inner);
+				print_attributes(known->nest, first, inner,
 						 "actor-");
-			else
+			} else {
 				print_attribute(known, a, prefix);
+			}
 		}
 	}
 }

@@ -68,6 +68,42 @@ the_kernel_says_nothing()
 		fail "ctk has not logged it"
 }
 
+# Whether or not a look has noted it while it lived.
+a_short_life_leaves_its_count()
+{
+	local lost
+
+	setup_ns SHORT
+	track "$SHORT"
+	line=$(in_ns "$SHORT" "$here/flowgen" udp --to 127.0.0.1 --count 200)
+	lost=$(count_in EPERM "$line")
+	expect "EPERM" "$lost" -gt 0
+	cleanup_ns "$SHORT"
+	expect_event netns-gone "lost=$lost" "chain_too_long_drops=$lost"
+}
+
+# The next begin is told ten seconds after the last at the soonest, or whoever
+# may reset his namespace could bury all else.
+resets_do_not_bury_the_rest()
+{
+	local i start
+
+	setup_ns RESET
+	track "$RESET"
+	start=$SECONDS
+	for ((i = 0; i < 5; i++)); do
+		in_ns "$RESET" "$here/flowgen" udp --to 127.0.0.1 --count 200 \
+			>/dev/null
+		expect "lost" "$(ctk "$RESET" chain_too_long_drops)" -gt 0
+		"$here/nlprobe" reset netns-inum="$(inum_of "$RESET")" \
+			>/dev/null
+	done
+	expect "begins of five episodes" \
+		"$(events | grep "netns_inum=$(inum_of "$RESET") " |
+			grep -c event=chain-begin)" \
+		-le $(((SECONDS - start) / 10 + 1))
+}
+
 more_buckets_end_it()
 {
 	sysctl -qw net.netfilter.nf_conntrack_buckets=262144
@@ -78,48 +114,10 @@ more_buckets_end_it()
 		-eq "$died"
 }
 
-# The next begin is told ten seconds after the last at the soonest, or whoever
-# may reset his namespace could bury all else.
-resets_do_not_bury_the_rest()
-{
-	local i start
-
-	sysctl -qw net.netfilter.nf_conntrack_buckets=$BUCKETS
-	setup_ns RESET
-	track "$RESET"
-	mark_events
-	start=$SECONDS
-	for ((i = 0; i < 5; i++)); do
-		in_ns "$RESET" "$here/flowgen" udp --to 127.0.0.1 --count 200 \
-			>/dev/null
-		expect "lost" "$(ctk "$RESET" chain_too_long_drops)" -gt 0
-		"$here/nlprobe" reset netns-inum="$(inum_of "$RESET")" \
-			>/dev/null
-	done
-	expect "begins of five episodes" \
-		"$(events | grep -c event=chain-begin)" \
-		-le $(((SECONDS - start) / 10 + 1))
-}
-
-# Whether or not a look has noted it while it lived.
-a_short_life_leaves_its_count()
-{
-	local lost
-
-	setup_ns SHORT
-	track "$SHORT"
-	mark_events
-	line=$(in_ns "$SHORT" "$here/flowgen" udp --to 127.0.0.1 --count 200)
-	lost=$(count_in EPERM "$line")
-	expect "EPERM" "$lost" -gt 0
-	cleanup_ns "$SHORT"
-	expect_event netns-gone "lost=$lost" "chain_too_long_drops=$lost"
-}
-
 run_tests \
 	flows_die_of_long_chains \
 	each_is_counted_and_none_as_another \
 	the_kernel_says_nothing \
-	more_buckets_end_it \
+	a_short_life_leaves_its_count \
 	resets_do_not_bury_the_rest \
-	a_short_life_leaves_its_count
+	more_buckets_end_it

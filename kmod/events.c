@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What happened: a ring of the last events, numbered, and the work that tells
+ * What happened: the last events, numbered, and the work that tells
  * subscribers and the kernel log of each new one.
  *
- * ctk_event_lock guards the ring and the numbers. It is a raw spinlock, taken
+ * There are two rings, one for what is true of all namespaces and one for what
+ * happens in some: whoever can make namespaces can fill the second in a moment,
+ * and must not bury in it who unloaded nf_conntrack or lowered its limit.
+ *
+ * ctk_event_lock guards the rings and the numbers. It is a raw spinlock, taken
  * with interrupts off and for the time of a copy, so that an event can be
  * added in any context but NMI. Telling needs memory and may sleep, so it is
  * done by a work item, one event after the other in their order; adding an
@@ -19,6 +23,7 @@
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
@@ -26,9 +31,6 @@
 #include "compat.h"
 #include "events.h"
 #include "netlink.h"
-
-/* As ctk.yaml says. */
-#define CTK_EVENTS 1024
 
 /* checkpatch: MACRO_ARG_REUSE - the name of a member, never evaluated */
 #define CTK_FIELD(attr, name, member) \
@@ -58,8 +60,22 @@ const struct ctk_event_field ctk_event_fields[CTK_EVENT_FIELDS] = {
 };
 
 static DEFINE_RAW_SPINLOCK(ctk_event_lock);
-static struct ctk_event *ctk_event_ring;
 static u64 ctk_event_last;
+
+/**
+ * struct ctk_event_ring - the last events of a kind
+ * @slots: as many as ctk_event_room
+ * @added: how many there were in all; the next goes to slot @added modulo room
+ */
+struct ctk_event_ring {
+	struct ctk_event *slots;
+	u64 added;
+};
+
+enum { CTK_RING_ALL, CTK_RING_NETNS, CTK_RINGS };
+
+static struct ctk_event_ring ctk_event_rings[CTK_RINGS];
+static unsigned int ctk_event_room;
 
 /* Used by the work item alone. */
 static u64 ctk_event_told;
@@ -78,9 +94,28 @@ static void ctk_event_kick(struct irq_work *work)
 
 static DEFINE_IRQ_WORK(ctk_event_kicker, ctk_event_kick);
 
-static struct ctk_event *ctk_event_slot(u64 seq)
+static struct ctk_event *ctk_event_slot(const struct ctk_event_ring *ring,
+					u64 i)
 {
-	return &ctk_event_ring[(seq - 1) & (CTK_EVENTS - 1)];
+	return &ring->slots[i % ctk_event_room];
+}
+
+/* Numbers rise along a ring, so half of what is left is dismissed each time. */
+static const struct ctk_event *
+ctk_event_find(const struct ctk_event_ring *ring, u64 seq)
+{
+	u64 high = ring->added;
+	u64 low = high > ctk_event_room ? high - ctk_event_room : 0;
+
+	while (low < high) {
+		u64 middle = low + (high - low) / 2;
+
+		if (ctk_event_slot(ring, middle)->seq < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < ring->added ? ctk_event_slot(ring, low) : NULL;
 }
 
 /**
@@ -92,6 +127,8 @@ static struct ctk_event *ctk_event_slot(u64 seq)
  */
 void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns)
 {
+	struct ctk_event_ring *ring =
+		&ctk_event_rings[ns ? CTK_RING_NETNS : CTK_RING_ALL];
 	unsigned long flags;
 
 	if (!event->time)
@@ -104,26 +141,29 @@ void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns)
 	event->seq = ++ctk_event_last;
 	if (ns)
 		event->netns_seq = ++ns->events;
-	*ctk_event_slot(event->seq) = *event;
+	*ctk_event_slot(ring, ring->added++) = *event;
 	raw_spin_unlock_irqrestore(&ctk_event_lock, flags);
 	irq_work_queue(&ctk_event_kicker);
 }
 
 static bool ctk_event_copy(u64 seq, struct ctk_event *event)
 {
+	const struct ctk_event *first = NULL;
 	unsigned long flags;
-	bool found = false;
+	int i;
 
 	raw_spin_lock_irqsave(&ctk_event_lock, flags);
-	seq = max_t(u64, seq, 1);
-	if (ctk_event_last > CTK_EVENTS)
-		seq = max(seq, ctk_event_last - CTK_EVENTS + 1);
-	if (seq <= ctk_event_last) {
-		*event = *ctk_event_slot(seq);
-		found = true;
+	for (i = 0; i < CTK_RINGS; i++) {
+		const struct ctk_event *found =
+			ctk_event_find(&ctk_event_rings[i], seq);
+
+		if (found && (!first || found->seq < first->seq))
+			first = found;
 	}
+	if (first)
+		*event = *first;
 	raw_spin_unlock_irqrestore(&ctk_event_lock, flags);
-	return found;
+	return first;
 }
 
 /**
@@ -206,18 +246,36 @@ static void ctk_event_work(struct work_struct *work)
 	}
 }
 
+static void ctk_events_free(void)
+{
+	int i;
+
+	for (i = 0; i < CTK_RINGS; i++)
+		vfree(ctk_event_rings[i].slots);
+}
+
 /**
  * ctk_events_init() - make room for events
+ * @room: how many are kept of each kind, at least one
  *
  * Context: module init, before anything can happen.
  *
  * Return: 0 or -ENOMEM.
  */
-int ctk_events_init(void)
+int ctk_events_init(unsigned int room)
 {
-	BUILD_BUG_ON_NOT_POWER_OF_2(CTK_EVENTS);
-	ctk_event_ring = vzalloc(CTK_EVENTS * sizeof(struct ctk_event));
-	return ctk_event_ring ? 0 : -ENOMEM;
+	int i;
+
+	ctk_event_room = room;
+	for (i = 0; i < CTK_RINGS; i++) {
+		ctk_event_rings[i].slots =
+			vzalloc(array_size(room, sizeof(struct ctk_event)));
+		if (!ctk_event_rings[i].slots) {
+			ctk_events_free();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 /**
@@ -253,5 +311,5 @@ void ctk_events_close(void)
 void ctk_events_exit(void)
 {
 	irq_work_sync(&ctk_event_kicker);
-	vfree(ctk_event_ring);
+	ctk_events_free();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What happened: the ring of events.
+ * What happened: the last events.
  */
 #ifndef _CTK_EVENTS_H
 #define _CTK_EVENTS_H
@@ -83,7 +83,7 @@ static inline u64 ctk_event_value(const struct ctk_event *event,
 void ctk_event_add(struct ctk_event *event, struct ctk_netns *ns);
 bool ctk_event_next(u64 seq, u64 netns_id, struct ctk_event *event);
 
-int ctk_events_init(void);
+int ctk_events_init(unsigned int room);
 void ctk_events_open(bool log);
 void ctk_events_close(void);
 void ctk_events_exit(void);

@@ -19,6 +19,9 @@
 #include "netns.h"
 #include "version.h"
 
+/* A few hundred bytes each, and twice as many of them. */
+#define CTK_EVENTS_MOST 65536
+
 static char *hook = "auto";
 module_param(hook, charp, 0444);
 MODULE_PARM_DESC(hook, "form of the hook on early_drop: auto (default), wrapper or kretprobe");
@@ -26,6 +29,10 @@ MODULE_PARM_DESC(hook, "form of the hook on early_drop: auto (default), wrapper 
 static bool log = true;
 module_param(log, bool, 0444);
 MODULE_PARM_DESC(log, "tell the begin and the end of losses in the kernel log (default 1)");
+
+static unsigned int events = 1024;
+module_param(events, uint, 0444);
+MODULE_PARM_DESC(events, "how many events are kept, of all namespaces together and of single ones (default 1024)");
 
 static int __init ctk_init(void)
 {
@@ -36,7 +43,11 @@ static int __init ctk_init(void)
 		pr_err("hook=%s is none of auto, wrapper, kretprobe\n", hook);
 		return err;
 	}
-	err = ctk_events_init();
+	if (!events || events > CTK_EVENTS_MOST) {
+		pr_err("events=%u is not 1 to %u\n", events, CTK_EVENTS_MOST);
+		return -EINVAL;
+	}
+	err = ctk_events_init(events);
 	if (err)
 		return err;
 	err = ctk_netns_init();

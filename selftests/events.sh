@@ -4,7 +4,8 @@
 # What happens is told: the begin and the end of losses with their numbers,
 # thresholds with their hysteresis, changes of limit and buckets with their
 # authors, a blind hook, and the last counters of a namespace that is deleted.
-# The ring holds the last 1024, numbered without a gap.
+# The last 1024 are kept, numbered without a gap, and no namespace can bury what
+# concerns all.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -177,7 +178,7 @@ gone_from_ctk()
 	! ctk_has id "$1"
 }
 
-the_ring_holds_the_last_1024()
+the_last_1024_are_kept()
 {
 	local i numbers
 
@@ -186,12 +187,37 @@ the_ring_holds_the_last_1024()
 	done
 	event_mark=0
 	expect_event limit-changed new=$((3000 + 1099))
-	numbers=$(events | while read -r line; do
-		event_value seq "$line"
-	done)
+	numbers=$(events | grep ' event=limit-changed ' |
+		while read -r line; do
+			event_value seq "$line"
+		done)
 	expect "events" "$(wc -l <<<"$numbers")" -eq 1024
 	expect "last less first" $(($(tail -n 1 <<<"$numbers") -
 		$(head -n 1 <<<"$numbers"))) -eq 1023
+}
+
+no_namespace_buries_what_concerns_all()
+{
+	local i
+
+	ctk_load events=4 || return
+	set_limit $LIMIT
+	mark_events
+	sysctl -qw net.netfilter.nf_conntrack_max=$((LIMIT + 1))
+	expect_event limit-changed new=$((LIMIT + 1))
+	for ((i = 0; i < 3; i++)); do
+		setup_ns SHORT
+		track "$SHORT"
+		fill "$SHORT"
+		in_ns "$SHORT" "$here/flowgen" udp --to 127.0.0.1 --count 5 \
+			>/dev/null
+		cleanup_ns "$SHORT"
+		expect_event netns-gone
+	done
+	find_event limit-changed new=$((LIMIT + 1)) comm=sysctl ||
+		fail "buried: $(events)"
+	expect "events of namespaces" \
+		"$(events | grep -c netns_inum=)" -eq 4
 }
 
 run_tests \
@@ -204,4 +230,5 @@ run_tests \
 	a_change_that_no_probe_sees_is_found \
 	a_blind_hook_is_told \
 	a_namespace_leaves_its_counters \
-	the_ring_holds_the_last_1024
+	the_last_1024_are_kept \
+	no_namespace_buries_what_concerns_all

@@ -246,6 +246,63 @@ lost $lost ($lost table full), peak "
 		--argjson inum "$inum"
 }
 
+@test "changed buckets are told, and who changed them" {
+	conntrack_load
+	before=$(<$SYSCTL/nf_conntrack_buckets)
+	pid=$(who sysctl -w net.netfilter.nf_conntrack_buckets=512)
+	wait_events 'any(.event == "buckets-changed")'
+	assert_json '.[-1] | .old == $old and .new == 512 and
+		.actor.pid == $pid and .actor.comm == "sysctl"' \
+		--argjson old "$before" --argjson pid "$pid"
+	run_ctkstat 0 events
+	assert_in "${lines[-1]}" \
+		"buckets $before -> 512 by sysctl[$pid] (from $(own_comm))"
+}
+
+@test "losses to a hash that is too small begin and end" {
+	conntrack_load
+	chains_are_limited || skip "this kernel has no limit on chains"
+	make_ns ctk-deep
+	track ctk-deep
+	set_limit 2097152
+	before=$(<$SYSCTL/nf_conntrack_buckets)
+	echo 512 >$SYSCTL/nf_conntrack_buckets
+	# Until chains are beyond the 50 to 79 entries that the kernel takes.
+	lost=$(flood ctk-deep 15000)
+	[[ $lost -gt 0 ]]
+	wait_events 'any(.event == "chain-begin")'
+	echo "$before" >$SYSCTL/nf_conntrack_buckets
+	wait_events 'any(.event == "chain-end")'
+	assert_json 'map(select(.netns_inum == $inum) | .event) ==
+		["chain-begin", "chain-end"]' \
+		--argjson inum "$(inum_of ctk-deep)"
+	assert_json '.[] | select(.event == "chain-begin") |
+		.buckets == 512 and .limit == 2097152'
+	assert_json '.[] | select(.event == "chain-end") | .lost == $lost and
+		.duration < 60' --argjson lost "$lost"
+	[[ $(kernel_stat ctk-deep chaintoolong) -eq $lost ]]
+	run_ctkstat 0 events
+	assert_in "$output" "hash chains too long, losing new connections \
+(512 buckets, limit 2097152)"
+	assert_in "$output" "no more loss to chains too long: $lost lost"
+}
+
+@test "a hook that sees nothing is told, and where the losses count then" {
+	conntrack_load
+	full_ns ctk-blind
+	echo 0 >/proc/sys/kernel/ftrace_enabled
+	lost=$(flood ctk-blind 300)
+	wait_events 'any(.event == "hook-blind")'
+	assert_json 'map(select(.event == "hook-blind")) | length == 1'
+	run_ctkstat 0 events
+	assert_in "$output" "the hook is blind: what is lost to a full table \
+counts as other-drops"
+	run_ctkstat 0 -j -N ctk-blind
+	assert_json '.netns[0] | .other_drops == $lost and
+		.table_full_drops == 0' --argjson lost "$lost"
+	[[ $(kernel_stat ctk-blind drop) -eq $lost ]]
+}
+
 @test "-N shows one namespace and leaves out what is true of all" {
 	conntrack_load
 	full_ns ctk-a

@@ -235,6 +235,7 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "chains too long are a warning that names the second ceiling" {
+	chains_are_limited || skip "this kernel has no limit on chains"
 	make_ns ctk-shop
 	track ctk-shop
 	set_limit 262144

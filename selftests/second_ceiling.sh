@@ -99,7 +99,7 @@ resets_do_not_bury_the_rest()
 			>/dev/null
 	done
 	expect "begins of five episodes" \
-		"$(events | grep "netns_inum=$(inum_of "$RESET") " |
+		"$(events | grep -E " id=$(ctk "$RESET" id)( |$)" |
 			grep -c event=chain-begin)" \
 		-le $(((SECONDS - start) / 10 + 1))
 }

@@ -162,21 +162,25 @@ static void ctk_watch_describe(const struct ctk_netns *ns,
  * next loss. Lest whoever may reset his own namespace bury the events of others
  * so, a begin waits, for the look, until the last is a quiet spell old.
  */
-static void ctk_watch_full_begin(struct ctk_netns *ns, void *unused)
+static void ctk_watch_tell_begin(struct ctk_netns *ns, enum ctk_event_type type,
+				 u64 since, bool *told, u64 *told_time)
 {
-	struct ctk_event event = {
-		.type = CTK_EVENT_FULL_BEGIN,
-		.time = READ_ONCE(ns->losing_since),
-	};
+	struct ctk_event event = { .type = type, .time = since };
 	u64 now = ktime_get_boottime_ns();
 
-	if (!event.time || ns->told ||
-	    (ns->told_time && now - ns->told_time < CTK_QUIET))
+	if (!since || *told || (*told_time && now - *told_time < CTK_QUIET))
 		return;
-	ns->told = true;
-	ns->told_time = now;
+	*told = true;
+	*told_time = now;
 	ctk_watch_describe(ns, &event);
 	ctk_event_add(&event, ns);
+}
+
+static void ctk_watch_full_begin(struct ctk_netns *ns, void *unused)
+{
+	ctk_watch_tell_begin(ns, CTK_EVENT_FULL_BEGIN,
+			     READ_ONCE(ns->losing_since), &ns->told,
+			     &ns->told_time);
 }
 
 static void ctk_watch_full_end(struct ctk_netns *ns, u64 since, u64 lost)
@@ -220,25 +224,6 @@ static void ctk_watch_episode(struct ctk_netns *ns)
 	ctk_watch_full_end(ns, since, ns->watch.lost);
 }
 
-/* As rare as ctk_watch_full_begin(), for the same reason. */
-static void ctk_watch_chain_begin(struct ctk_netns *ns)
-{
-	struct ctk_watch_state *w = &ns->watch;
-	struct ctk_event event = {
-		.type = CTK_EVENT_CHAIN_BEGIN,
-		.time = w->chain_since,
-	};
-	u64 now = ktime_get_boottime_ns();
-
-	if (!w->chain_since || w->chain_told ||
-	    (ns->chain_told_time && now - ns->chain_told_time < CTK_QUIET))
-		return;
-	w->chain_told = true;
-	ns->chain_told_time = now;
-	ctk_watch_describe(ns, &event);
-	ctk_event_add(&event, ns);
-}
-
 static void ctk_watch_chain_end(struct ctk_netns *ns)
 {
 	struct ctk_watch_state *w = &ns->watch;
@@ -268,7 +253,8 @@ static void ctk_watch_chains(struct ctk_netns *ns, const struct ctk_losses *l)
 		if (!w->chain_since)
 			w->chain_since = now;
 	}
-	ctk_watch_chain_begin(ns);
+	ctk_watch_tell_begin(ns, CTK_EVENT_CHAIN_BEGIN, w->chain_since,
+			     &w->chain_told, &ns->chain_told_time);
 	if (w->chain_since && now - w->chain_loss >= CTK_QUIET)
 		ctk_watch_chain_end(ns);
 }

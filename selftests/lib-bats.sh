@@ -118,12 +118,6 @@ teardown()
 	echo "$BUCKETS_BEFORE" >$SYSCTL/nf_conntrack_buckets
 }
 
-# Kernels that count what dies of a chain too long have this column.
-chains_are_limited()
-{
-	grep -q chainlength /proc/net/stat/nf_conntrack
-}
-
 # --- Namespaces and their load --------------------------------------------
 
 make_ns()

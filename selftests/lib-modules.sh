@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Modules, and who holds them; what kselftests and bats files share of that.
+# Modules, who holds them, and what nf_conntrack can; what kselftests and bats
+# files share of that.
 # Sourced by lib-net.sh and lib-bats.sh. Judges nothing.
 
 # What lsmod shows, which is /proc/modules: how often a module is held, and by
@@ -40,4 +41,10 @@ conntrack_is_unused()
 {
 	remove_users nf_conntrack
 	[[ $(module_refs nf_conntrack) -eq 0 ]]
+}
+
+# Kernels that count what dies of a chain too long have this column.
+chains_are_limited()
+{
+	grep -q chainlength /proc/net/stat/nf_conntrack
 }

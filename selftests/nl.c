@@ -25,14 +25,20 @@ void nl_die(const char *what)
 /**
  * nl_open() - a socket of generic netlink
  *
+ * Bound, since one that has sent nothing yet has the kernel's own number, and
+ * a multicast leaves out its sender.
+ *
  * Return: the socket; it has failed for good when there is none.
  */
 int nl_open(void)
 {
 	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	const struct sockaddr_nl any = { .nl_family = AF_NETLINK };
 
 	if (sock < 0)
 		nl_die("socket");
+	if (bind(sock, (const struct sockaddr *)&any, sizeof(any)))
+		nl_die("bind");
 	return sock;
 }
 

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Messages that are wrong in every way, by the hundred thousand: from root, from
-# nobody and from root of a foreign user namespace, all at once, while
-# namespaces come and go. nlfuzz holds each answer against what it may be; the
-# last two may never be told of another namespace. Then the ways to learn of
-# others that no single answer shows, and dumps at their limits.
+# root in another network namespace, from nobody and from root of a foreign user
+# namespace, all at once, while namespaces come and go and something happens in
+# each. nlfuzz holds each answer against what it may be, and each notification,
+# to which it subscribes; all but root may never be told of another namespace.
+# Then the ways to learn of others that no single answer shows, and dumps at
+# their limits.
 #
 # CTK_FUZZ_SEED=N repeats what a run with the seed N has sent.
 
@@ -37,7 +39,7 @@ start_foreign()
 	mkfifo "$work/go"
 	exec {go}<>"$work/go"
 	script="echo \$\$; read -r _; exec $fuzz --only-own \
-		--seed $((SEED + 2)) --count $((MESSAGES / 3))"
+		--seed $((SEED + 3)) --count $((MESSAGES / 4))"
 	as_foreign_root sh -c "$script" <&"$go" >"$work/foreign" 2>&1 &
 	foreign=$!
 	defer_kill $foreign
@@ -61,22 +63,24 @@ batch()
 	done | ip -batch -
 }
 
+expect_packets_lost()
+{
+	lose_packets "$1"
+	expect "packets lost" "$lost" -gt 0
+	expect "counted" "$(ctk "$1" lost)" -eq "$lost"
+}
+
 # So that there are events to be told, and others' not to be.
 packets_are_lost()
 {
-	local ns
-
 	ctk_load || return
 	defer batch del
 	batch add || fail "not all namespaces could be made" || return
 	setup_ns OTHER
+	expect_packets_lost "$OTHER"
 	as_foreign_root true || { skip "no user namespaces for nobody"; return; }
 	start_foreign || return
-	for ns in "$OTHER" "$FOREIGN"; do
-		lose_packets "$ns"
-		expect "packets lost" "$lost" -gt 0
-		expect "counted" "$(ctk "$ns" lost)" -eq "$lost"
-	done
+	expect_packets_lost "$FOREIGN"
 }
 
 # Until there is a file "enough".
@@ -88,28 +92,60 @@ come_and_go()
 	done
 }
 
+# Something to tell of all, of each namespace, and of one that goes: the limit
+# moves, thresholds are crossed, packets are lost. Until there is "enough".
+things_happen()
+{
+	local ns short=ctk-short-$$ limit=$SMALL_LIMIT
+
+	until [[ -e $work/enough ]]; do
+		limit=$((SMALL_LIMIT * 3 - limit))
+		echo $limit >$SYSCTL/nf_conntrack_max
+		ip netns add $short
+		ip -n $short link set lo up
+		track $short
+		fill $short
+		for ns in $short "$OTHER" ${FOREIGN-}; do
+			in_ns "$ns" "$here/flowgen" udp --to 127.0.0.1 \
+				--count 10
+		done
+		ip netns del $short
+	done
+	echo $SMALL_LIMIT >$SYSCTL/nf_conntrack_max
+} >/dev/null
+
+# start_fuzz WHO SEED COMMAND [ARG...]: leaves its pid in ${fuzzers[WHO]}.
+declare -A fuzzers
+start_fuzz()
+{
+	"${@:3}" --seed "$2" --count "$share" >"$work/$1" 2>&1 &
+	fuzzers[$1]=$!
+	defer_kill $!
+}
+
 all_at_once()
 {
-	local share=$((MESSAGES / 3)) nobody brief
+	local share=$((MESSAGES / 4)) what who beside=()
 
-	[[ ${FOREIGN-} ]] || share=$((MESSAGES / 2))
-	come_and_go &
-	brief=$!
-	as_nobody "$fuzz" --only-own --seed $((SEED + 1)) \
-		--count $share >"$work/nobody" 2>&1 &
-	nobody=$!
-	defer_kill $nobody
-	[[ ! ${FOREIGN-} ]] || echo >&"$go"
-	"$fuzz" --seed "$SEED" --count $share >"$work/root" 2>&1
-	expect "root's exit code" $? -eq 0
-	wait $nobody
-	expect "nobody's exit code" $? -eq 0
+	[[ ${FOREIGN-} ]] || share=$((MESSAGES / 3))
+	for what in come_and_go things_happen; do
+		$what &
+		beside+=($!)
+		defer_kill $!
+	done
+	start_fuzz root "$SEED" "$fuzz"
+	start_fuzz nobody $((SEED + 1)) as_nobody "$fuzz" --only-own
+	start_fuzz other $((SEED + 2)) in_ns "$OTHER" "$fuzz" --only-own
 	if [[ ${FOREIGN-} ]]; then
-		wait "$foreign"
-		expect "foreign root's exit code" $? -eq 0
+		echo >&"$go"
+		fuzzers[foreign]=$foreign
 	fi
+	for who in "${!fuzzers[@]}"; do
+		wait "${fuzzers[$who]}"
+		expect "exit code of $who" $? -eq 0
+	done
 	touch "$work/enough"
-	wait $brief
+	wait "${beside[@]}"
 }
 
 # result OF KEY: of its last line, 0 where it has none.
@@ -123,7 +159,7 @@ every_answer_is_one()
 	local who sum=0
 
 	all_at_once
-	for who in root nobody foreign; do
+	for who in root nobody other foreign; do
 		[[ -e $work/$who ]] || continue
 		diag "$who: $(<"$work/$who")"
 		expect "answered" "$(result $who answered)" -gt 0
@@ -135,18 +171,24 @@ every_answer_is_one()
 	expect "messages" "$sum" -ge $MESSAGES
 }
 
+may_know_events()
+{
+	expect "events of $1" "$(result "$1" events)" -gt 0
+	expect "notifications of $1" "$(result "$1" notified)" -gt 0
+	expect "joining of $1" "$(result "$1" joined)" -gt 0
+	expect "refused of $1" "$(result "$1" join_refused)" -eq 0
+}
+
 events_are_told_to_those_who_may()
 {
-	expect "root's events" "$(result root events)" -gt 0
-	expect "root's joining" "$(result root joined)" -gt 0
-	expect "root's refused" "$(result root join_refused)" -eq 0
-	expect "nobody's events" "$(result nobody events)" -eq 0
-	expect "nobody's joining" "$(result nobody joined)" -eq 0
-	expect "nobody's refused" "$(result nobody join_refused)" -gt 0
+	may_know_events root
+	may_know_events other
+	expect "events of nobody" "$(result nobody events)" -eq 0
+	expect "notifications of nobody" "$(result nobody notified)" -eq 0
+	expect "joining of nobody" "$(result nobody joined)" -eq 0
+	expect "refused of nobody" "$(result nobody join_refused)" -gt 0
 	[[ ${FOREIGN-} ]] || { skip "no user namespaces for nobody"; return; }
-	expect "foreign root's events" "$(result foreign events)" -gt 0
-	expect "foreign root's joining" "$(result foreign joined)" -gt 0
-	expect "foreign root's refused" "$(result foreign join_refused)" -eq 0
+	may_know_events foreign
 }
 
 what_is_right_is_answered()

@@ -22,6 +22,7 @@ unsigned long fuzz_errnos[FUZZ_ERRNOS];
  * @max: the last that is known
  * @nests: those that are nests, and what is in them
  * @all_only: those for readers of all namespaces, a bit each
+ * @never: those that are not told here, likewise
  * @inum: the one that is the namespace's inode number, or 0; always there
  *	where only the reader's own may be told
  * @id: the one that is ctk's number of it; likewise
@@ -33,6 +34,7 @@ struct set {
 		const struct set *set;
 	} nests[2];
 	uint64_t all_only;
+	uint64_t never;
 	uint16_t inum;
 	uint16_t id;
 };
@@ -73,12 +75,26 @@ static const struct set event = {
 	.id = CTK_A_EVENT_NETNS_ID,
 };
 
+/* Who receives a notification is not known, so it says no pid. */
+static const struct set notified_actor = {
+	.max = CTK_A_ACTOR_MAX,
+	.all_only = ~0ULL,
+	.never = BIT(CTK_A_ACTOR_PID),
+};
+
+static const struct set notification = {
+	.max = CTK_A_EVENT_MAX,
+	.nests = { { CTK_A_EVENT_ACTOR, &notified_actor } },
+	.inum = CTK_A_EVENT_NETNS_INUM,
+	.id = CTK_A_EVENT_NETNS_ID,
+};
+
 /* A command that replies has its line here, or its replies are wrong. */
 static const struct set * const replies[CTK_CMD_MAX + 1] = {
 	[CTK_CMD_STATUS_GET]	= &status,
 	[CTK_CMD_NETNS_GET]	= &netns,
 	[CTK_CMD_EVENT_GET]	= &event,
-	[CTK_CMD_EVENT_NTF]	= &event,
+	[CTK_CMD_EVENT_NTF]	= &notification,
 };
 
 /* --- Attributes --------------------------------------------------------- */
@@ -113,6 +129,8 @@ static const char *check_attributes(const struct fuzz_self *self,
 			return "an attribute with wrong flags";
 		if (self->only_own && set->all_only & BIT(type))
 			return "an attribute for readers of all namespaces";
+		if (set->never & BIT(type))
+			return "an attribute that is not to be told here";
 		if (nest) {
 			first = nl_nested(a, &inner);
 			wrong = check_attributes(self, nest, first, inner);
@@ -146,6 +164,20 @@ static const char *check_own(struct fuzz_self *self, const struct set *set,
 	return id && id == self->id ? NULL : "another namespace's id";
 }
 
+/*
+ * Numbers of notifications have no gap but for what did not fit the buffer,
+ * whatever happens elsewhere.
+ */
+static const char *check_heard(struct fuzz_self *self, const struct nlattr *a,
+			       size_t left)
+{
+	uint64_t seq = number_of(a, left, CTK_A_EVENT_SEQ, sizeof(seq));
+	uint64_t due = self->heard ? self->heard + 1 : seq;
+
+	self->heard = seq;
+	return seq && seq == due ? NULL : "a notification out of turn";
+}
+
 /* --- Messages ----------------------------------------------------------- */
 
 static const char *check_reply(struct fuzz_self *self,
@@ -171,6 +203,8 @@ static const char *check_reply(struct fuzz_self *self,
 	wrong = check_attributes(self, set, a, left);
 	if (!wrong)
 		wrong = check_own(self, set, a, left);
+	if (!wrong && genl->cmd == CTK_CMD_EVENT_NTF)
+		wrong = check_heard(self, a, left);
 	if (genl->cmd == CTK_CMD_EVENT_NTF) {
 		counts->notified++;
 	} else {

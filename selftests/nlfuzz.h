@@ -21,6 +21,7 @@
  * @netns_fd: of it
  * @only_own: it must never be told of another
  * @id: of its namespace, as ctk has it; 0 until it has been told
+ * @heard: the number of the last notification; 0 where the next may be any
  */
 struct fuzz_self {
 	struct nl_family family;
@@ -28,6 +29,7 @@ struct fuzz_self {
 	int netns_fd;
 	bool only_own;
 	uint64_t id;
+	uint64_t heard;
 };
 
 /**

@@ -95,6 +95,20 @@ start_subscriber()
 	told_mark=$event_mark
 }
 
+# follow_for_ever: joins and leaves while things happen, until it is killed; how
+# often it had joined is in $work/joins. ctk may come and go meanwhile.
+follow_for_ever()
+{
+	local joins=0
+
+	renice -n 19 -p "$BASHPID" >/dev/null
+	while :; do
+		timeout 2 "$here/nlprobe" --follow >"$work/followed" 2>&1
+		! grep -qx following "$work/followed" || joins=$((joins + 1))
+		echo $joins >"$work/joins"
+	done
+}
+
 # told_between SEQ LAST: of nlprobe's lines those after SEQ, up to LAST.
 told_between()
 {

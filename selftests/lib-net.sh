@@ -437,6 +437,7 @@ read_for_ever()
 		cat $DEBUGFS/netns $DEBUGFS/events $DEBUGFS/status >/dev/null ||
 			exit
 		"$here/nlprobe" --dump netns-get >/dev/null || exit
+		"$here/nlprobe" --dump event-get >/dev/null || exit
 		reads=$((reads + 1))
 		echo $reads >"$work/reads"
 	done

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# All storms at once: under flood and readers, ctk is loaded and removed,
-# nf_conntrack is removed and comes back with the next rule that asks for it,
-# namespaces are made and deleted, the hash is resized, the limit flipped, CPUs
-# go and come back. Each does its rounds, the kernel stays healthy, and when it
-# is over ctk counts to the packet.
+# All storms at once: under flood, readers and subscribers, ctk is loaded and
+# removed, nf_conntrack is removed and comes back with the next rule that asks
+# for it, namespaces are made and deleted, the hash is resized, the limit
+# flipped, CPUs go and come back. Each does its rounds, the kernel stays healthy,
+# and when it is over ctk counts to the packet.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-events.sh
+. "$(dirname "$0")/lib-events.sh"
 
 LIMIT=300
 ROUNDS=8
@@ -128,6 +130,8 @@ all_storms_at_once()
 	defer_kill $!
 	read_in_a_storm &
 	defer_kill $!
+	follow_for_ever &
+	defer_kill $!
 	storm ctk round_of_ctk
 	storm conntrack round_of_conntrack
 	storm namespaces round_of_namespaces
@@ -141,6 +145,7 @@ all_storms_at_once()
 			"$(<"$work/rounds-$name")" -ge $((ROUNDS / 2))
 	done
 	expect "reads" "$(<"$work/reads")" -gt 0
+	expect "subscriptions" "$(<"$work/joins")" -gt 0
 }
 
 and_then_it_counts()

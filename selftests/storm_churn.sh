@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Everything around a full and flooded table moves, with readers at work:
-# namespaces are made, filled, made to lose packets and deleted, the hash is
-# resized, the limit flipped, CPUs go and come back. What the flood lost is
-# counted to the packet in the end, and each namespace has left its count.
+# Everything around a full and flooded table moves, with readers at work and a
+# subscriber to its events: namespaces are made, filled, made to lose packets
+# and deleted, the hash is resized, the limit flipped, CPUs go and come back.
+# What the flood lost is counted to the packet in the end, each namespace has
+# left its count, and the subscriber was told of all.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -35,6 +36,7 @@ the_table_is_full_and_flooded()
 	read_for_ever &
 	reader=$!
 	defer_kill $reader
+	start_subscriber || return
 	start_flood flood "$STORM" --to 127.0.0.1
 	busywait drops_reach "$STORM" 100 || fail "no loss"
 }
@@ -126,6 +128,8 @@ nothing_was_lost_count_of()
 {
 	local refused
 
+	kill -0 "$subscriber" 2>/dev/null || fail "the subscriber failed"
+	expect_told_what_the_ring_has
 	kill -0 "$reader" 2>/dev/null || fail "a reader failed"
 	expect "reads" "$(<"$work/reads")" -gt 0
 	stop_child "$reader"

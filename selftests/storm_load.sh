@@ -9,6 +9,8 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-events.sh
+. "$(dirname "$0")/lib-events.sh"
 
 LIMIT=500
 ROUNDS=50
@@ -16,6 +18,7 @@ if_small LIMIT=100 ROUNDS=4
 
 require_tools
 require_kernel
+[[ -x $here/nlprobe ]] || skip_all "nlprobe is not built, run make"
 
 counted_some()
 {
@@ -50,11 +53,16 @@ loads_under_flood()
 	fill "$STORM"
 	start_flood own "$STORM" --to 127.0.0.1
 	start_flood foreign "$SENDER" --to 10.1.0.2
+	follow_for_ever &
+	follower=$!
+	defer_kill $follower
 	rounds=0
 	for ((i = 0; i < ROUNDS; i++)); do
 		load_and_remove "${hooks[i % 2]}"
 	done
 	expect "rounds" $rounds -eq $ROUNDS
+	expect "subscriptions" "$(<"$work/joins")" -gt 0
+	stop_child $follower
 }
 
 hooks_are_gone()
@@ -66,6 +74,7 @@ hooks_are_gone()
 }
 
 # What the processes saw is what the kernel counted, ctk or not.
+# shellcheck disable=SC2031 # not that of lib-events.sh
 floods_saw_what_the_kernel_counted()
 {
 	local before line other

@@ -31,14 +31,19 @@
 #include "events.h"
 #include "hook.h"
 #include "netns.h"
+#include "nomem.h"
 #include "watch.h"
 
 #define CONNTRACK "nf_conntrack"
 
 static DEFINE_MUTEX(ctk_attach_lock);
 
-/* Under ctk_attach_lock: a hook was tried since it came; ctk is unloading. */
+/*
+ * Under ctk_attach_lock: a hook was tried since it came; on a module, not on
+ * what is built in; ctk is unloading.
+ */
 static bool ctk_hooked;
+static const char *ctk_hooked_module;
 static bool ctk_leaving;
 
 static struct ctk_conntrack ctk_conntrack;
@@ -77,6 +82,8 @@ void ctk_status_read(struct ctk_status *status)
 		.entry_size = sizeof(struct nf_conn),
 	};
 	ctk_hook_read(&status->hook);
+	status->has_nomem = ctk_nomem_read(&status->nomem);
+	ctk_attribution_read(&status->attribution);
 	rcu_read_lock();
 	ct = ctk_conntrack_rcu();
 	if (ct) {
@@ -93,7 +100,7 @@ void ctk_status_read(struct ctk_status *status)
  * An address outlives the reference it was got with for as long as the
  * module is live, which ctk_conntrack_rcu() makes sure of.
  */
-static const void *ctk_symbol_address(const char *name)
+static void *ctk_symbol_address(const char *name)
 {
 	void *address = __symbol_get(name);
 
@@ -113,9 +120,7 @@ static int ctk_conntrack_resolve(const struct module *module)
 	if (!ctk_conntrack.count)
 		return -ENOENT;
 #endif
-	if (!ctk_conntrack.max || !ctk_conntrack.buckets)
-		return -ENOENT;
-	return 0;
+	return ctk_conntrack.max && ctk_conntrack.buckets ? 0 : -ENOENT;
 }
 
 static void ctk_conntrack_is_coming(const struct module *module)
@@ -123,8 +128,11 @@ static void ctk_conntrack_is_coming(const struct module *module)
 	lockdep_assert_held(&ctk_attach_lock);
 	if (ctk_hooked)
 		return;
-	ctk_hook_attach(module ? CONNTRACK : NULL);
-	ctk_actor_attach(module ? CONNTRACK : NULL);
+	ctk_hooked_module = module ? CONNTRACK : NULL;
+	ctk_hook_attach(ctk_hooked_module);
+	if (ctk_attribution_policy() == CTK_ATTRIBUTION_ON)
+		ctk_nomem_attach(ctk_hooked_module);
+	ctk_actor_attach(ctk_hooked_module);
 	ctk_hooked = true;
 }
 
@@ -180,6 +188,7 @@ static void ctk_conntrack_is_gone(void)
 	synchronize_rcu();
 	ctk_watch_stop();
 	ctk_actor_detach();
+	ctk_nomem_detach();
 	ctk_hook_detach();
 	ctk_hooked = false;
 	ctk_netns_epoch_ends();
@@ -231,6 +240,31 @@ static int ctk_module_event(struct notifier_block *nb, unsigned long event,
 static struct notifier_block ctk_module_notifier = {
 	.notifier_call = ctk_module_event,
 };
+
+/**
+ * ctk_attach_nomem() - hook for want of memory, or not, as attribution says
+ *
+ * Registering a probe holds nf_conntrack for a moment, so this, which an
+ * administrator asks for, is the one case in which ctk can get into the way of
+ * an unloading that is about to begin; one that has begun is left alone.
+ *
+ * Context: process. Sleeps. At any time, also before init and after exit.
+ */
+void ctk_attach_nomem(void)
+{
+	bool wanted = ctk_attribution_policy() == CTK_ATTRIBUTION_ON;
+	bool live;
+
+	mutex_lock(&ctk_attach_lock);
+	rcu_read_lock();
+	live = ctk_conntrack_rcu();
+	rcu_read_unlock();
+	if (!ctk_hooked || !wanted)
+		ctk_nomem_detach();
+	else if (live)
+		ctk_nomem_attach(ctk_hooked_module);
+	mutex_unlock(&ctk_attach_lock);
+}
 
 /**
  * ctk_attach_init() - look for nf_conntrack, now and from now on

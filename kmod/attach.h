@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/types.h>
 #include "actor.h"
+#include "attribution.h"
 #include "compat.h"
 #include "hook.h"
 
@@ -44,6 +45,9 @@ struct ctk_conntrack {
  * @bucket_size: bytes a bucket takes
  * @entry_size: bytes of an entry without its extensions
  * @hook: the hook on early_drop()
+ * @nomem: that on __nf_conntrack_alloc(); counts with @has_nomem only
+ * @has_nomem: there is to be such a hook
+ * @attribution: of lost packets
  */
 struct ctk_status {
 	bool attached;
@@ -54,6 +58,9 @@ struct ctk_status {
 	u32 bucket_size;
 	u32 entry_size;
 	struct ctk_hook_info hook;
+	struct ctk_hook_info nomem;
+	bool has_nomem;
+	struct ctk_attribution_info attribution;
 };
 
 const struct ctk_conntrack *ctk_conntrack_rcu(void);
@@ -78,5 +85,6 @@ static inline u32 ctk_conntrack_entries(const struct ctk_conntrack *ct,
 
 int ctk_attach_init(void);
 void ctk_attach_exit(void);
+void ctk_attach_nomem(void);
 
 #endif /* _CTK_ATTACH_H */

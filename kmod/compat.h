@@ -54,9 +54,58 @@
 #endif
 #endif /* x86-64 */
 
+/* For a variable whose each byte is written, where the stack is cleared. */
+#if __has_attribute(__uninitialized__)
+#define ctk_uninitialized		__attribute__((__uninitialized__))
+#else
+#define ctk_uninitialized
+#endif
+
+/*
+ * What a callback of the kfree_skb tracepoint is called with: a reason since
+ * 5.17, the receiving socket since 6.11, which has become const later; for
+ * users of <trace/events/skb.h>.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define CTK_RX_SK							\
+	typeof(__builtin_choose_expr(					\
+		__same_type(trace_kfree_skb,				\
+			    void (struct sk_buff *, void *,		\
+				  enum skb_drop_reason,			\
+				  const struct sock *)),		\
+		(const struct sock *)NULL, (struct sock *)NULL))
+#define CTK_KFREE_SKB_ARGS						\
+	void *data, struct sk_buff *skb, void *location,		\
+	enum skb_drop_reason reason, CTK_RX_SK rx_sk
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 17, 0)
+#define CTK_KFREE_SKB_ARGS						\
+	void *data, struct sk_buff *skb, void *location,		\
+	enum skb_drop_reason reason
+#else
+#define CTK_KFREE_SKB_ARGS						\
+	void *data, struct sk_buff *skb, void *location
+#endif
+
 /* nf_conntrack refuses and counts too long chains since 5.15. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
 #define CTK_HAVE_CHAIN_TOOLONG 1
+#endif
+
+/*
+ * MIN_CHAINLEN and how many limits there are from it on (nf_conntrack_core.c).
+ * It was 8, of 24, up to 6.2, which stable kernels took over ("netfilter:
+ * conntrack: adopt safer max chain length").
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 7) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 20) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)) || \
+	(LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 103) && \
+	 LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0))
+#define CTK_CHAIN_LIMIT_LOWEST	50
+#define CTK_CHAIN_LIMITS	30
+#else
+#define CTK_CHAIN_LIMIT_LOWEST	8
+#define CTK_CHAIN_LIMITS	24
 #endif
 
 /*

@@ -13,7 +13,9 @@
 #include <linux/ktime.h>
 #include <net/netfilter/nf_conntrack.h>
 #include "attach.h"
+#include "attribution.h"
 #include "netns.h"
+#include "offender.h"
 #include "watch.h"
 
 /* Offsets plus one, so that what is not there reads as -1. */
@@ -52,20 +54,31 @@ static u32 *ctk_kernel_stat(struct ip_conntrack_stat *stat, int attr)
 }
 
 /*
+ * The kernel's statistics of a namespace that is locked, or NULL. One that the
+ * kernel does not list yet has none that are safe to look at.
+ */
+static struct ip_conntrack_stat __percpu *
+ctk_netns_kernel_stats(const struct ctk_netns *ns)
+{
+	lockdep_assert_held(&ns->lock);
+	if (ns->leaving || !READ_ONCE(ns->listed) || !ctk_conntrack_rcu())
+		return NULL;
+	/* Not before: it dangles from one nf_conntrack's exit to the next. */
+	smp_rmb();	/* pairs with rcu_assign_pointer() of the live one */
+	return READ_ONCE(ns->net->ct.stat);
+}
+
+/*
  * The kernel counts in u32 per CPU, which wraps and which dies with
- * nf_conntrack; its growth is added up here. A namespace that the kernel does
- * not list yet has no statistics that are safe to look at.
+ * nf_conntrack; its growth is added up here.
  */
 static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 {
-	struct ip_conntrack_stat __percpu *stats;
+	struct ip_conntrack_stat __percpu *stats = ctk_netns_kernel_stats(ns);
 	int cpu, attr;
 
-	if (ns->leaving || !READ_ONCE(ns->listed) || !ctk_conntrack_rcu())
+	if (!stats)
 		return;
-	/* Not before: it dangles from one nf_conntrack's exit to the next. */
-	smp_rmb();	/* pairs with rcu_assign_pointer() of the live one */
-	stats = READ_ONCE(ns->net->ct.stat);
 	for_each_possible_cpu(cpu) {
 		struct ip_conntrack_stat *now = per_cpu_ptr(stats, cpu);
 		struct ip_conntrack_stat *seen =
@@ -82,6 +95,31 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
 			*old = new;
 		}
 	}
+}
+
+/**
+ * ctk_netns_chains_seen() - what was lost to long chains is not looked for
+ * @ns: the namespace, locked
+ * @unused: for ctk_netns_for_each()
+ *
+ * Context: process, in an RCU read-side section, while nobody looks.
+ */
+void ctk_netns_chains_seen(struct ctk_netns *ns, void *unused)
+{
+#ifdef CTK_HAVE_CHAIN_TOOLONG
+	struct ip_conntrack_stat __percpu *stats = ctk_netns_kernel_stats(ns);
+	int cpu;
+
+	if (!stats)
+		return;
+	for_each_possible_cpu(cpu) {
+		const struct ip_conntrack_stat *now = per_cpu_ptr(stats, cpu);
+		struct ctk_netns_percpu *p = per_cpu_ptr(ns->percpu, cpu);
+
+		p->chains_seen = READ_ONCE(now->chaintoolong);
+		p->failed_seen = READ_ONCE(now->insert_failed);
+	}
+#endif
 }
 
 /**
@@ -113,6 +151,7 @@ static void ctk_netns_add_hook_counts(const struct ctk_netns *ns,
 		l->table_full_drops += READ_ONCE(p->table_full_drops);
 		l->refused_inserts += READ_ONCE(p->refused_inserts);
 		l->admitted_by_eviction += READ_ONCE(p->admitted_by_eviction);
+		l->no_memory_drops += READ_ONCE(p->no_memory_drops);
 	}
 }
 
@@ -134,7 +173,8 @@ static u64 ctk_netns_chain_losses(const struct ctk_netns *ns)
 static void ctk_netns_date_losses(struct ctk_netns *ns,
 				  const struct ctk_losses *l)
 {
-	u64 slow = l->other_drops + l->chain_too_long_drops;
+	u64 slow = l->other_drops + l->chain_too_long_drops +
+		   l->no_memory_drops;
 	u64 hook_loss = ctk_netns_hook_loss(ns);
 	u64 now = ktime_get_boottime_ns();
 
@@ -150,6 +190,12 @@ static void ctk_netns_date_losses(struct ctk_netns *ns,
 	}
 }
 
+/* Of what the kernel counts as dropped, that which a hook has seen. */
+static u64 ctk_counted(const struct ctk_losses *l)
+{
+	return l->table_full_drops + l->no_memory_drops;
+}
+
 /**
  * ctk_netns_gather() - bring a namespace's totals up to date
  * @ns: the namespace, locked
@@ -163,7 +209,7 @@ static void ctk_netns_date_losses(struct ctk_netns *ns,
  */
 void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *l)
 {
-	u64 dropped, full;
+	u64 dropped, counted;
 
 	lockdep_assert_held(&ns->lock);
 	*l = (struct ctk_losses){ };
@@ -172,9 +218,9 @@ void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *l)
 	ctk_netns_add_hook_counts(ns, l);
 
 	dropped = ns->kernel[CTK_A_KERNEL_STATS_DROP] - ns->epoch_drop;
-	full = l->table_full_drops - ns->epoch_table_full;
-	if ((s64)(dropped - full) > 0)
-		ns->other = max(ns->other, ns->epoch_other + dropped - full);
+	counted = ctk_counted(l) - ns->epoch_counted;
+	if ((s64)(dropped - counted) > 0)
+		ns->other = max(ns->other, ns->epoch_other + dropped - counted);
 	l->other_drops = ns->other;
 	l->chain_too_long_drops = ctk_netns_chain_losses(ns);
 	ctk_netns_date_losses(ns, l);
@@ -249,22 +295,35 @@ static void ctk_netns_read_table(struct ctk_netns *ns,
 	info->peak_time = ctk_boottime_to_real(ns->peak_time);
 }
 
+/*
+ * A loss is counted before it is attributed, so the latter are read first. One
+ * that falls between the two while the losses are reset is attributed only.
+ */
 static void ctk_netns_read_losses(struct ctk_netns *ns,
 				  struct ctk_netns_info *info)
 {
+	u64 attributed = ctk_offenders_attributed(ns);
 	struct ctk_losses now, *l = &info->losses;
 	u64 lost;
 
+	smp_rmb();	/* attributed before it was counted, by another CPU */
 	ctk_netns_gather(ns, &now);
 	lost = ctk_losses_sum(&now);
 	l->table_full_drops = now.table_full_drops - ns->zero.table_full_drops;
 	l->chain_too_long_drops =
 		now.chain_too_long_drops - ns->zero.chain_too_long_drops;
+	l->no_memory_drops = now.no_memory_drops - ns->zero.no_memory_drops;
 	l->other_drops = now.other_drops - ns->zero.other_drops;
+	info->no_memory = ctk_attribution_policy() == CTK_ATTRIBUTION_ON;
+	if (!info->no_memory) {
+		l->other_drops += l->no_memory_drops;
+		l->no_memory_drops = 0;
+	}
 	l->refused_inserts = now.refused_inserts - ns->zero.refused_inserts;
 	l->admitted_by_eviction =
 		now.admitted_by_eviction - ns->zero.admitted_by_eviction;
 	info->lost = ctk_losses_sum(l);
+	info->attributed = min(attributed, info->lost);
 	if (info->lost) {
 		info->last_loss_time = ctk_boottime_to_real(ns->last_loss);
 		info->full_since =
@@ -302,7 +361,8 @@ void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
  * ctk_netns_reset() - count a namespace's losses from zero again
  * @net: the namespace, referenced by the caller
  *
- * The counters themselves keep running, so no loss falls between.
+ * The counters themselves keep running, so no loss falls between. The records
+ * are forgotten after the losses, or one of a loss before would outlive it.
  *
  * Context: process.
  */
@@ -314,6 +374,7 @@ void ctk_netns_reset(struct net *net)
 	ns = ctk_netns_of(net);
 	spin_lock(&ns->lock);
 	ctk_watch_end(ns, &ns->zero);
+	ctk_offenders_forget(ns);
 	spin_unlock(&ns->lock);
 	rcu_read_unlock();
 }
@@ -328,7 +389,7 @@ static void ctk_netns_epoch_begin(struct ctk_netns *ns, void *unused)
 
 	ctk_netns_add_hook_counts(ns, &l);
 	ctk_netns_add_kernel_stats(ns);
-	ns->epoch_table_full = l.table_full_drops;
+	ns->epoch_counted = ctk_counted(&l);
 	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
 	ns->chain_base = ns->kernel[CTK_A_KERNEL_STATS_CHAIN_TOOLONG];
 	ns->insert_failed_base = ns->kernel[CTK_A_KERNEL_STATS_INSERT_FAILED];
@@ -345,11 +406,15 @@ static void ctk_netns_epoch_end(struct ctk_netns *ns, void *unused)
 
 	ctk_watch_end(ns, &l);
 	ns->epoch_drop = ns->kernel[CTK_A_KERNEL_STATS_DROP];
-	ns->epoch_table_full = l.table_full_drops;
+	ns->epoch_counted = ctk_counted(&l);
 	ns->epoch_other = ns->other;
-	for_each_possible_cpu(cpu)
-		memset(&per_cpu_ptr(ns->percpu, cpu)->seen, 0,
-		       sizeof(struct ip_conntrack_stat));
+	for_each_possible_cpu(cpu) {
+		struct ctk_netns_percpu *p = per_cpu_ptr(ns->percpu, cpu);
+
+		memset(&p->seen, 0, sizeof(p->seen));
+		p->chains_seen = 0;
+		p->failed_seen = 0;
+	}
 	ctk_watch_restart(&ns->watch, &l);
 }
 

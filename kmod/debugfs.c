@@ -16,6 +16,7 @@
 #include "debugfs.h"
 #include "events.h"
 #include "netns.h"
+#include "offender.h"
 #include "version.h"
 
 /* The longest cell is a time, 14 characters, or a u64 of 20. */
@@ -84,6 +85,9 @@ CTK_NUMBER(chain_too_long_drops,
 CTK_NUMBER(other_drops, true, info->losses.other_drops)
 CTK_NUMBER(refused_inserts, true, info->losses.refused_inserts)
 CTK_NUMBER(admitted_by_eviction, true, info->losses.admitted_by_eviction)
+CTK_NUMBER(no_memory_drops, info->no_memory, info->losses.no_memory_drops)
+CTK_NUMBER(attributed_drops, true, info->attributed)
+CTK_NUMBER(unattributed_drops, true, info->lost - info->attributed)
 CTK_NUMBER(kernel_drop, true, info->kernel[CTK_A_KERNEL_STATS_DROP])
 CTK_TIME(full_since, info->full_since)
 CTK_TIME(last_loss_time, info->last_loss_time)
@@ -117,6 +121,9 @@ static const struct ctk_column ctk_columns[] = {
 	CTK_COLUMN(other_drops),
 	CTK_COLUMN(refused_inserts),
 	CTK_COLUMN(admitted_by_eviction),
+	CTK_COLUMN(no_memory_drops),
+	CTK_COLUMN(attributed_drops),
+	CTK_COLUMN(unattributed_drops),
 	CTK_COLUMN(kernel_drop),
 	CTK_COLUMN(full_since),
 	CTK_COLUMN(last_loss_time),
@@ -337,7 +344,13 @@ static int ctk_status_show(struct seq_file *s, void *v)
 		seq_puts(s, "hook: -\n");
 	}
 	seq_printf(s, "missed: %llu\n", status.hook.missed);
+	seq_printf(s, "attribution: %s\narmed: %d\nmarks_lost: %llu\n",
+		   ctk_attribution_name(status.attribution.policy),
+		   status.attribution.armed, status.attribution.marks_lost);
+	seq_printf(s, "offender_slots: %u\n", CTK_OFFENDER_SLOTS);
 	ctk_show_hook(s, &status.hook);
+	if (status.has_nomem)
+		ctk_show_hook(s, &status.nomem);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(ctk_status);

@@ -65,18 +65,32 @@ static int ctk_early_drop_absent(struct net *net, unsigned int hash)
 DEFINE_STATIC_CALL(ctk_early_drop_original, ctk_early_drop_absent);
 
 /*
- * Stands in for early_drop(): same callers, same contexts. The read-side
- * section is for ctnetlink's calls, which on PREEMPT_RT can sleep on a lock
- * inside the original; see ctk_wrapper_detach().
+ * A call of ctnetlink's, which on PREEMPT_RT can sleep on a lock inside the
+ * original; see ctk_wrapper_detach().
+ */
+static notrace noinline int ctk_early_drop_insert(struct net *net)
+{
+	int verdict;
+
+	rcu_read_lock();
+	verdict = static_call(ctk_early_drop_original)(net, 0);
+	ctk_netns_count(net, false, verdict & 0xff);
+	rcu_read_unlock();
+	return verdict;
+}
+
+/*
+ * Stands in for early_drop(): same callers, same contexts. All that handle
+ * packets do so in a read-side section.
  */
 static notrace noinline int ctk_early_drop(struct net *net, unsigned int hash)
 {
 	int verdict;
 
-	rcu_read_lock();
+	if (unlikely(!hash))
+		return ctk_early_drop_insert(net);
 	verdict = static_call(ctk_early_drop_original)(net, hash);
-	ctk_netns_count(net, hash, verdict & 0xff);
-	rcu_read_unlock();
+	ctk_netns_count(net, true, verdict & 0xff);
 	return verdict;
 }
 
@@ -148,7 +162,7 @@ static int ctk_wrapper_attach(void)
 /*
  * Unregistering stops new calls. How long it waits itself is ftrace's affair,
  * and has changed; all the waiting that ctk needs is done here. A task can
- * still be on its way into ctk_early_drop(), inside its read-side section, or
+ * still be on its way into ctk_early_drop(), inside a read-side section, or
  * on its way out. It cannot sleep on the way in or out, only be preempted, and
  * that is what synchronize_rcu_tasks() waits for; it may sleep in the section,
  * which is what synchronize_rcu() waits for. In this order nobody is left.

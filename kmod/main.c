@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include "actor.h"
 #include "attach.h"
+#include "attribution.h"
 #include "debugfs.h"
 #include "events.h"
 #include "hook.h"
@@ -25,6 +26,33 @@
 static char *hook = "auto";
 module_param(hook, charp, 0444);
 MODULE_PARM_DESC(hook, "form of the hook on early_drop: auto (default), wrapper or kretprobe");
+
+static int ctk_attribution_store(const char *name,
+				 const struct kernel_param *param)
+{
+	int err = ctk_attribution_set(name);
+
+	if (err)
+		pr_err("attribution=%.*s is none of auto, on, off\n",
+		       (int)strcspn(name, "\n"), name);
+	else
+		ctk_attach_nomem();
+	return err;
+}
+
+static int ctk_attribution_show(char *buffer, const struct kernel_param *param)
+{
+	return sprintf(buffer, "%s\n",
+		       ctk_attribution_name(ctk_attribution_policy()));
+}
+
+static const struct kernel_param_ops ctk_attribution_ops = {
+	.set = ctk_attribution_store,
+	.get = ctk_attribution_show,
+};
+
+module_param_cb(attribution, &ctk_attribution_ops, NULL, 0644);
+MODULE_PARM_DESC(attribution, "look at lost packets one by one: auto (default; from the first loss until a minute without), on (and tell want of memory apart, which costs every new flow) or off");
 
 static bool log = true;
 module_param(log, bool, 0444);
@@ -57,15 +85,17 @@ static int __init ctk_init(void)
 	err = ctk_attach_init();
 	if (err)
 		goto err_actor;
+	ctk_attribution_init();
 	err = ctk_netlink_init();
 	if (err)
-		goto err_attach;
+		goto err_attribution;
 	ctk_events_open(log);
 	ctk_debugfs_init();
 	return 0;
 
-err_attach:
+err_attribution:
 	ctk_attach_exit();
+	ctk_attribution_exit();
 err_actor:
 	ctk_actor_exit();
 	ctk_netns_exit();
@@ -80,6 +110,7 @@ static void __exit ctk_exit(void)
 	ctk_events_close();
 	ctk_netlink_exit();
 	ctk_attach_exit();
+	ctk_attribution_exit();
 	ctk_actor_exit();
 	ctk_netns_exit();
 	ctk_events_exit();

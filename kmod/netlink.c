@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink window, but for events. It checks who asks for what, and
- * formats what the rest of the module computes; uapi/ctk.yaml documents the
- * protocol.
+ * The generic netlink window, but for events and offenders. It checks who
+ * asks for what, and formats what the rest of the module computes;
+ * uapi/ctk.yaml documents the protocol.
  *
  * Who may see what: a socket's own namespace, anyone. Every other, sockets of
  * the initial namespace with CAP_NET_ADMIN there; all others get one and the
@@ -21,6 +21,7 @@
 #include "hook.h"
 #include "netlink.h"
 #include "netns.h"
+#include "offender.h"
 #include "version.h"
 
 static const struct nla_policy ctk_policy[] = {
@@ -137,7 +138,7 @@ static int ctk_put_kernel_stats(struct sk_buff *skb, const u64 *kernel)
 
 static size_t ctk_netns_size(void)
 {
-	return 12 * nla_total_size_64bit(sizeof(u64)) + /* id .. evictions */
+	return 15 * nla_total_size_64bit(sizeof(u64)) + /* id .. unattributed */
 	       9 * nla_total_size(sizeof(u32)) +	/* inum .. loss rate */
 	       ctk_kernel_stats_size();
 }
@@ -205,7 +206,14 @@ static int ctk_put_losses(struct sk_buff *skb,
 	    nla_put_u64_64bit(skb, CTK_A_NETNS_REFUSED_INSERTS,
 			      l->refused_inserts, CTK_A_NETNS_PAD) ||
 	    nla_put_u64_64bit(skb, CTK_A_NETNS_ADMITTED_BY_EVICTION,
-			      l->admitted_by_eviction, CTK_A_NETNS_PAD))
+			      l->admitted_by_eviction, CTK_A_NETNS_PAD) ||
+	    (info->no_memory &&
+	     nla_put_u64_64bit(skb, CTK_A_NETNS_NO_MEMORY_DROPS,
+			       l->no_memory_drops, CTK_A_NETNS_PAD)) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_ATTRIBUTED_DROPS,
+			      info->attributed, CTK_A_NETNS_PAD) ||
+	    nla_put_u64_64bit(skb, CTK_A_NETNS_UNATTRIBUTED_DROPS,
+			      info->lost - info->attributed, CTK_A_NETNS_PAD))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -371,13 +379,29 @@ static int ctk_put_hook(struct sk_buff *skb, const struct ctk_hook_info *hook,
 	return 0;
 }
 
+static int ctk_put_attribution(struct sk_buff *skb,
+			       const struct ctk_attribution_info *attribution,
+			       bool sees_all)
+{
+	if (nla_put_u32(skb, CTK_A_STATUS_ATTRIBUTION, attribution->policy) ||
+	    (sees_all &&
+	     (nla_put_u8(skb, CTK_A_STATUS_ARMED, attribution->armed) ||
+	      nla_put_u64_64bit(skb, CTK_A_STATUS_MARKS_LOST,
+				attribution->marks_lost, CTK_A_STATUS_PAD))) ||
+	    nla_put_u32(skb, CTK_A_STATUS_OFFENDER_SLOTS, CTK_OFFENDER_SLOTS))
+		return -EMSGSIZE;
+	return 0;
+}
+
 static size_t ctk_status_size(const struct ctk_status *status)
 {
 	return nla_total_size(sizeof(CTK_VERSION)) +
 	       nla_total_size(sizeof(u8)) +
-	       2 * nla_total_size_64bit(sizeof(u64)) +	/* since, missed */
-	       5 * nla_total_size(sizeof(u32)) +	/* limit .. hook */
-	       ctk_hook_size(&status->hook) + ctk_actor_size();
+	       3 * nla_total_size_64bit(sizeof(u64)) +	/* since, missed */
+	       7 * nla_total_size(sizeof(u32)) +	/* limit .. slots */
+	       nla_total_size(sizeof(u8)) +		/* armed */
+	       ctk_hook_size(&status->hook) + ctk_hook_size(&status->nomem) +
+	       ctk_actor_size();
 }
 
 static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
@@ -404,7 +428,12 @@ static int ctk_put_status(struct sk_buff *skb, const struct ctk_status *status,
 			    &status->attached_by,
 			    ctk_reader_knows_pids()))))
 		return -EMSGSIZE;
-	return ctk_put_hook(skb, hook, sees_all);
+	if (ctk_put_attribution(skb, &status->attribution, sees_all) ||
+	    ctk_put_hook(skb, hook, sees_all) ||
+	    (status->has_nomem &&
+	     ctk_put_hook(skb, &status->nomem, sees_all)))
+		return -EMSGSIZE;
+	return 0;
 }
 
 static int ctk_status_get_doit(struct sk_buff *skb, struct genl_info *info)
@@ -457,6 +486,13 @@ static const struct genl_ops ctk_ops[] = {
 		.dumpit	= ctk_event_get_dumpit,
 		.policy	= ctk_event_policy,
 		.maxattr = ARRAY_SIZE(ctk_event_policy) - 1,
+	},
+	{
+		.cmd	= CTK_CMD_OFFENDER_GET,
+		.start	= ctk_offender_get_start,
+		.dumpit	= ctk_offender_get_dumpit,
+		.policy	= ctk_offender_policy,
+		.maxattr = ARRAY_SIZE(ctk_offender_policy) - 1,
 	},
 };
 

@@ -17,6 +17,8 @@ void ctk_netlink_exit(void);
 /* Of one half of the window to the other. */
 extern struct genl_family ctk_family;
 extern const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1];
+extern const struct nla_policy
+ctk_offender_policy[CTK_A_OFFENDER_NETNS_ID + 1];
 
 bool ctk_sees_all(struct sk_buff *skb);
 bool ctk_reader_knows_pids(void);
@@ -26,6 +28,8 @@ int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,
 
 int ctk_event_get_start(struct netlink_callback *cb);
 int ctk_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int ctk_offender_get_start(struct netlink_callback *cb);
+int ctk_offender_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 void ctk_netlink_notify(const struct ctk_event *event);
 
 #endif /* _CTK_NETLINK_H */

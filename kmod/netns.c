@@ -5,10 +5,11 @@
  *
  * A namespace is found by ctk's id in ctk_netns_by_id from its init to its
  * pre_exit, and by the pernet slot until its exit. cleanup_net() lets an RCU
- * grace period pass between the two, and the struct is freed one grace period
- * after the exit, since exits run in reverse order of registration: if ctk
- * was loaded after nf_conntrack, the table is still in use when ctk's exit has
- * run.
+ * grace period pass between the two, and another passes after the exit, since
+ * exits run in reverse order of registration: if ctk was loaded after
+ * nf_conntrack, the table is still in use when ctk's exit has run. Then no
+ * mark can be left for it any more, those that are there are cleared, and one
+ * more grace period later nobody who found such a mark still has it.
  *
  * &ctk_netns.lock is a plain spinlock taken in process context only. The hook
  * takes no lock; see ctk_netns_count().
@@ -17,8 +18,11 @@
 #include <linux/slab.h>
 #include <linux/ktime.h>
 #include <linux/xarray.h>
+#include "attribution.h"
 #include "events.h"
+#include "mark.h"
 #include "netns.h"
+#include "offender.h"
 #include "watch.h"
 
 unsigned int ctk_netns_id;
@@ -201,6 +205,35 @@ struct net *ctk_netns_get_by_inum(u32 inum)
 }
 
 /**
+ * ctk_netns_get_next() - the next namespace that is wanted
+ * @id: the lowest that is of interest; set to that of the one found
+ * @wanted: called in an RCU read-side section
+ *
+ * Context: any.
+ *
+ * Return: a reference for put_net(), or NULL.
+ */
+struct net *ctk_netns_get_next(u64 *id,
+			       bool (*wanted)(const struct ctk_netns *ns))
+{
+	unsigned long index = *id;
+	struct net *net = NULL;
+	struct ctk_netns *ns;
+
+	rcu_read_lock();
+	for (ns = ctk_netns_find(&index); ns; ns = ctk_netns_find(&index)) {
+		if (READ_ONCE(ns->listed) && wanted(ns))
+			net = maybe_get_net(ns->net);
+		if (net)
+			break;
+		index++;
+	}
+	rcu_read_unlock();
+	*id = index;
+	return net;
+}
+
+/**
  * ctk_netns_generation() - changes whenever a namespace comes or goes
  *
  * For dumps that want to know whether they were consistent. Never 0.
@@ -212,11 +245,12 @@ unsigned int ctk_netns_generation(void)
 
 static struct ctk_netns *ctk_netns_alloc(struct net *net)
 {
-	struct ctk_netns *ns = kzalloc(sizeof(*ns), GFP_KERNEL);
+	struct ctk_netns *ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
 
 	if (!ns)
 		return NULL;
-	ns->percpu = alloc_percpu(struct ctk_netns_percpu);
+	ns->percpu = alloc_percpu_gfp(struct ctk_netns_percpu,
+				      GFP_KERNEL_ACCOUNT);
 	if (!ns->percpu) {
 		kfree(ns);
 		return NULL;
@@ -224,11 +258,15 @@ static struct ctk_netns *ctk_netns_alloc(struct net *net)
 	spin_lock_init(&ns->lock);
 	ns->net = net;
 	ns->id = atomic64_inc_return(&ctk_netns_last_id);
+	/* One that there is no memory for comes with the first loss. */
+	if (ctk_attribution_policy() == CTK_ATTRIBUTION_ON)
+		ns->offenders = ctk_offenders_alloc();
 	return ns;
 }
 
 static void ctk_netns_free(struct ctk_netns *ns)
 {
+	ctk_offenders_free(ns->offenders);
 	free_percpu(ns->percpu);
 	kfree(ns);
 }
@@ -236,6 +274,14 @@ static void ctk_netns_free(struct ctk_netns *ns)
 static void ctk_netns_free_rcu(struct rcu_head *rcu)
 {
 	ctk_netns_free(container_of(rcu, struct ctk_netns, rcu));
+}
+
+static void ctk_netns_unmark_rcu(struct rcu_head *rcu)
+{
+	struct ctk_netns *ns = container_of(rcu, struct ctk_netns, rcu);
+
+	ctk_marks_forget(ns);
+	call_rcu(&ns->rcu, ctk_netns_free_rcu);
 }
 
 static int __net_init ctk_netns_pernet_init(struct net *net)
@@ -297,6 +343,7 @@ static void ctk_netns_tell_gone(struct ctk_netns *ns)
 		event.has |= CTK_EVENT_HAS(CHAIN_TOO_LONG_DROPS);
 	ctk_watch_end(ns, l);
 	event.lost = ctk_losses_sum(l);
+	l->other_drops += l->no_memory_drops;
 	if (event.lost || l->refused_inserts || l->admitted_by_eviction)
 		ctk_event_add(&event, ns);
 }
@@ -312,7 +359,7 @@ static void __net_exit ctk_netns_pernet_exit(struct net *net)
 	ctk_netns_tell_gone(ns);
 	spin_unlock(&ns->lock);
 	rcu_read_unlock();
-	call_rcu(&ns->rcu, ctk_netns_free_rcu);
+	call_rcu(&ns->rcu, ctk_netns_unmark_rcu);
 }
 
 static struct pernet_operations ctk_netns_ops = {
@@ -344,6 +391,7 @@ int ctk_netns_init(void)
 void ctk_netns_exit(void)
 {
 	unregister_pernet_subsys(&ctk_netns_ops);
-	/* The text of ctk_netns_free_rcu() goes away next. */
+	/* The text of ctk_netns_free_rcu() goes away next; it is called last. */
+	rcu_barrier();
 	rcu_barrier();
 }

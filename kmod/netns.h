@@ -18,6 +18,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <linux/ctk.h>
+#include "mark.h"
 
 /* Samples of the growth rate's window, one a second. */
 #define CTK_WINDOW 8
@@ -27,18 +28,25 @@
  * @table_full_drops: packets refused by early_drop()
  * @refused_inserts: insertions of ctnetlink or BPF refused by it
  * @admitted_by_eviction: calls that it answered by evicting a chain
+ * @no_memory_drops: packets that found no memory; counted by nomem.c
  * @last_loss: jiffies_64 of the last refused packet, 0 for none
+ * @chains_seen: how much of this CPU's chaintoolong lost.c has looked at
+ * @failed_seen: likewise of insert_failed
  * @seen: how much of this CPU's net->ct.stat is in &ctk_netns.kernel;
  *	under &ctk_netns.lock
  *
- * All but @seen are written by the hook on this CPU alone, with operations
- * that no interrupt can tear, and read by anyone.
+ * All but @seen are written on this CPU alone while packets can be lost:
+ * @chains_seen and @failed_seen with interrupts off, the others with operations
+ * that no interrupt can tear. They are read by anyone.
  */
 struct ctk_netns_percpu {
 	u64 table_full_drops;
 	u64 refused_inserts;
 	u64 admitted_by_eviction;
+	u64 no_memory_drops;
 	u64 last_loss;
+	u32 chains_seen;
+	u32 failed_seen;
 	struct ip_conntrack_stat seen;
 };
 
@@ -46,6 +54,7 @@ struct ctk_netns_percpu {
  * struct ctk_losses - running totals since ctk saw the namespace first
  * @table_full_drops: see ctk.yaml, as all of these
  * @chain_too_long_drops: 0 on kernels that do not count them
+ * @no_memory_drops: told apart with attribution on
  * @other_drops: never falls
  * @refused_inserts: not packets
  * @admitted_by_eviction: not losses
@@ -53,6 +62,7 @@ struct ctk_netns_percpu {
 struct ctk_losses {
 	u64 table_full_drops;
 	u64 chain_too_long_drops;
+	u64 no_memory_drops;
 	u64 other_drops;
 	u64 refused_inserts;
 	u64 admitted_by_eviction;
@@ -111,6 +121,8 @@ struct ctk_watch_state {
  * @losing_since: CLOCK_BOOTTIME nanoseconds of the first loss of the present
  *	episode, 0 when nothing was lost to a full table for a while; set by
  *	cmpxchg() on a packet's path, cleared by watch.c
+ * @offenders: who lost packets; NULL until somebody did. Set once, by
+ *	attribution.c
  * @listed: the kernel lists @net, so each pernet init has succeeded; without
  *	it net->ct.stat may dangle from an init that failed
  * @leaving: its exits have begun, so net->ct.stat may be freed; under @lock
@@ -118,7 +130,7 @@ struct ctk_watch_state {
  * @lock: all that follows; process context only, never taken by the hook
  * @kernel: the kernel's statistics, widened; by CTK_A_KERNEL_STATS_*
  * @epoch_drop: the kernel's drop when the present epoch began
- * @epoch_table_full: table-full drops when it began
+ * @epoch_counted: drops that the hooks had counted when it began
  * @epoch_other: other_drops of all epochs before
  * @other: the most that other_drops has been
  * @chain_base: the kernel's chaintoolong when ctk saw it first
@@ -135,7 +147,7 @@ struct ctk_watch_state {
  * @peak: most entries seen
  * @peak_time: when @peak was reached
  * @watch: rates
- * @rcu: frees it a grace period after the namespace's exit
+ * @rcu: frees it two grace periods after the namespace's exit
  *
  * Times are CLOCK_BOOTTIME nanoseconds unless said otherwise. An epoch is the
  * time from one attachment to nf_conntrack to its end.
@@ -145,6 +157,7 @@ struct ctk_netns {
 	u64 id;
 	struct ctk_netns_percpu __percpu *percpu;
 	u64 losing_since;
+	struct ctk_offenders *offenders;
 	bool listed;
 	u64 events;
 
@@ -152,7 +165,7 @@ struct ctk_netns {
 	bool leaving;
 	u64 kernel[CTK_A_KERNEL_STATS_MAX + 1];
 	u64 epoch_drop;
-	u64 epoch_table_full;
+	u64 epoch_counted;
 	u64 epoch_other;
 	u64 other;
 	u64 chain_base;
@@ -178,7 +191,8 @@ struct ctk_netns {
  * Names, units and meaning are those of the netns attributes in ctk.yaml.
  * Times are CLOCK_REALTIME nanoseconds, 0 for absent. @nsid is negative,
  * @cookie 0 and @seconds_to_full %CTK_NEVER where absent; @entries, @limit
- * and @fill count only with @attached, @fill only with a @limit.
+ * and @fill count only with @attached, @fill only with a @limit. @no_memory
+ * says that no_memory_drops are told apart.
  */
 struct ctk_netns_info {
 	u64 id;
@@ -196,6 +210,8 @@ struct ctk_netns_info {
 	u64 full_since;
 	u64 last_loss_time;
 	u64 lost;
+	u64 attributed;
+	bool no_memory;
 	u64 episode_lost;
 	u32 loss_rate;
 	struct ctk_losses losses;
@@ -233,6 +249,18 @@ static inline struct ctk_netns *ctk_netns_of(const struct net *net)
 	return READ_ONCE(ref->ns);
 }
 
+/*
+ * The same for a packet's path, which is in a read-side section already; with
+ * net_generic()'s own this would take three times as long.
+ */
+static inline struct ctk_netns *ctk_netns_of_rcu(const struct net *net)
+{
+	const struct net_generic *gen = rcu_dereference_raw(net->gen);
+	const struct ctk_netns_ref *ref = gen->ptr[ctk_netns_id];
+
+	return READ_ONCE(ref->ns);
+}
+
 /**
  * ctk_netns_count() - count one verdict of early_drop()
  * @net: the namespace whose table was full
@@ -249,7 +277,7 @@ static inline struct ctk_netns *ctk_netns_of(const struct net *net)
 static inline void ctk_netns_count(const struct net *net, bool packet,
 				   bool admitted)
 {
-	struct ctk_netns *ns = ctk_netns_of(net);
+	struct ctk_netns *ns = ctk_netns_of_rcu(net);
 
 	if (unlikely(!ns)) {
 		atomic64_inc(&ctk_netns_uncounted);
@@ -263,6 +291,8 @@ static inline void ctk_netns_count(const struct net *net, bool packet,
 		this_cpu_write(ns->percpu->last_loss, get_jiffies_64());
 		this_cpu_inc(ns->percpu->table_full_drops);
 		smp_wmb();	/* pairs with smp_rmb() in ctk_netns_gather() */
+		if (READ_ONCE(ctk_marking))
+			ctk_mark_leave(ns, CTK_DROP_REASON_TABLE_FULL);
 	}
 }
 
@@ -279,6 +309,12 @@ static inline u32 ctk_fill(u32 entries, u32 limit)
 			     U32_MAX) : 0;
 }
 
+static inline struct ctk_offenders *ctk_offenders_of(const struct ctk_netns *ns)
+{
+	/* Filled before it was published, by attribution.c. */
+	return smp_load_acquire(&ns->offenders);
+}
+
 void ctk_netns_gather(struct ctk_netns *ns, struct ctk_losses *losses);
 u64 ctk_netns_hook_loss(const struct ctk_netns *ns);
 void ctk_netns_note_peak(struct ctk_netns *ns, u32 entries);
@@ -290,12 +326,14 @@ u64 ctk_boottime_to_real(u64 ns);
  */
 static inline u64 ctk_losses_sum(const struct ctk_losses *l)
 {
-	return l->table_full_drops + l->chain_too_long_drops + l->other_drops;
+	return l->table_full_drops + l->chain_too_long_drops +
+	       l->no_memory_drops + l->other_drops;
 }
 
 void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
 			 struct ctk_netns_info *info);
 void ctk_netns_reset(struct net *net);
+void ctk_netns_chains_seen(struct ctk_netns *ns, void *unused);
 void ctk_netns_epoch_begins(void);
 void ctk_netns_epoch_ends(void);
 
@@ -307,6 +345,8 @@ bool ctk_netns_read_next(u64 id, struct net *reader,
 void ctk_netns_refresh(void);
 struct net *ctk_netns_get(u64 id);
 struct net *ctk_netns_get_by_inum(u32 inum);
+struct net *ctk_netns_get_next(u64 *id,
+			       bool (*wanted)(const struct ctk_netns *ns));
 unsigned int ctk_netns_generation(void);
 
 void ctk_netns_for_each(void (*fn)(struct ctk_netns *ns, void *arg),

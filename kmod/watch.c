@@ -19,6 +19,7 @@
 #include <linux/workqueue.h>
 #include "actor.h"
 #include "attach.h"
+#include "attribution.h"
 #include "compat.h"
 #include "events.h"
 #include "hook.h"
@@ -31,11 +32,13 @@
  * @unseen: drops at a full table that it did not count
  * @chains: somebody loses packets to chains that are too long; all share the
  *	chains, so nobody is idle
+ * @losing: somebody loses packets, to chains or to a full table
  */
 struct ctk_look {
 	bool calls;
 	u64 unseen;
 	bool chains;
+	bool losing;
 };
 
 /* An episode ends when nothing was lost to a full table for this long. */
@@ -332,6 +335,7 @@ static void ctk_watch_netns(struct ctk_netns *ns, void *arg)
 	ctk_watch_threshold(ns, ctk_fill(entries, limit));
 	ctk_watch_chains(ns, &l);
 	look->chains |= w->chain_since;
+	look->losing |= w->chain_since || READ_ONCE(ns->losing_since);
 	ctk_watch_episode(ns);
 	w->idle = !entries && !w->growth_rate && !w->loss_rate &&
 		  !w->chain_since && !READ_ONCE(ns->losing_since);
@@ -350,6 +354,8 @@ static void ctk_watch_work(struct work_struct *work)
 	ctk_netns_refresh();
 	ctk_netns_for_each(ctk_watch_netns, &look);
 	ctk_watch_all = look.chains;
+	if (look.losing)
+		ctk_attribution_losing();
 	if (look.calls)
 		ctk_hook_sees();
 	else if (look.unseen)
@@ -359,6 +365,7 @@ static void ctk_watch_work(struct work_struct *work)
 
 static void ctk_watch_first_loss(struct work_struct *work)
 {
+	ctk_attribution_losing();
 	ctk_netns_for_each(ctk_watch_full_begin, NULL);
 }
 

@@ -187,8 +187,12 @@ static int open_netlink(void)
 
 	if (fd < 0)
 		die(errno, "netlink socket");
-	/* Every message of a batch may be answered before one is read. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	/*
+	 * Every message of a batch may be answered before one is read. Root of
+	 * a user namespace gets what it can.
+	 */
+	if ((setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) &&
+	     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room))) ||
 	    setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one)))
 		die(errno, "setsockopt");
 	return fd;

@@ -17,6 +17,7 @@
 
 static const struct mode modes[] = {
 	{ "udp", "sent", udp_run, NULL, NULL, "frSD" },
+	{ "raw", "sent", raw_run, NULL, NULL, "frSD" },
 	{ "tcp", "opened", tcp_run, tcp_report, tcp_hold, "frDHNy" },
 	{ "ctnetlink", "inserted", ctnetlink_run, NULL, NULL, "fSDPT" },
 };
@@ -37,10 +38,11 @@ static void usage_error(const char *format, ...)
 }
 
 static const char help[] =
-"Usage: flowgen udp|tcp|ctnetlink --to ADDRESS --count N|--seconds N [OPTIONS]\n"
+"Usage: flowgen MODE --to ADDRESS --count N|--seconds N [OPTIONS]\n"
 "       flowgen --help\n"
 "\n"
 "  udp        one datagram per flow, one sendto() each\n"
+"  raw        likewise, each from a source drawn at random from --from\n"
 "  tcp        real connections, both ends opened and accepted by flowgen\n"
 "  ctnetlink  assured entries put into this namespace's conntrack table\n"
 "\n"
@@ -50,8 +52,8 @@ static const char help[] =
 "  -c, --cpu N                run on this CPU only\n"
 "  -f, --from FIRST[-LAST]    source addresses, need not be on an interface\n"
 "  -D, --dport FIRST[-LAST]   destination ports (1024-60999; tcp: 5201)\n"
-"  -S, --sport FIRST[-LAST]   source ports (61000-64999), udp and ctnetlink\n"
-"  -r, --rate N               attempts per second, udp and tcp\n"
+"  -S, --sport FIRST[-LAST]   source ports (61000-64999), but not tcp\n"
+"  -r, --rate N               attempts per second, but not ctnetlink\n"
 "  -N, --server-netns PATH    tcp: the accepting end is in that namespace\n"
 "  -y, --syn-retries N        tcp: as TCP_SYNCNT (1)\n"
 "  -H, --hold                 tcp: keep the connections until SIGTERM\n"
@@ -224,6 +226,9 @@ static void check_options(const struct options *o)
 		usage_error("give either --count or --seconds");
 	if (o->from_count && o->from.sa.sa_family != o->to.sa.sa_family)
 		usage_error("--from and --to are of different families");
+	if (mode->run == raw_run &&
+	    (o->to.sa.sa_family != AF_INET || !o->from_count))
+		usage_error("mode raw is for IPv4 and needs --from");
 	if (mode->run != tcp_run && o->count > flows_distinct(o))
 		usage_error("these addresses and ports make %llu flows, fewer than --count %llu",
 			    (unsigned long long)flows_distinct(o),

@@ -4,7 +4,7 @@
  *
  * This file owns the pace, the progress bar and the result, whose last line
  * is key=value pairs for scripts. It never opens a socket: that is what
- * flowgen-udp.c, flowgen-tcp.c and flowgen-ctnetlink.c do.
+ * flowgen-udp.c, flowgen-raw.c, flowgen-tcp.c and flowgen-ctnetlink.c do.
  *
  * Every attempt is one system call of its own, because a batch hides which
  * of its packets failed: sendmmsg() reports an error only where it struck

@@ -88,6 +88,7 @@ __attribute__((noreturn, format(printf, 2, 3)))
 void die(int error, const char *format, ...);
 
 void udp_run(void);
+void raw_run(void);
 void tcp_run(void);
 void tcp_report(void);
 void tcp_hold(void);

@@ -3,8 +3,8 @@
 #
 # Two process floods and a softirq flood on one CPU, the softirq interrupting
 # the processes wherever they are, early_drop() included. The wrapper counts
-# every drop; the kretprobe cannot, but what it says it missed makes up for
-# what it did not count.
+# every drop, and each is found again when it is freed; the kretprobe cannot,
+# but what it says it missed makes up for what it did not count.
 #
 # The processes send in a namespace of their own, pinned to CPU 0. The softirq
 # flood is sent from CPU 1 by a third namespace, and RPS on its receiver's
@@ -73,7 +73,7 @@ flood_until()
 
 wrapper_is_exact()
 {
-	ctk_load hook=wrapper || return
+	ctk_load hook=wrapper attribution=on || return
 	setup_floods
 	expect_text "hook" "$(ctk_status hook)" wrapper
 	flood_until $WRAPPER_DROPS
@@ -88,6 +88,20 @@ wrapper_is_exact()
 	expect "other_drops" "$(ctk "$LOCAL" other_drops)" -eq 0
 	expect "other_drops" "$(ctk "$FORWARDED" other_drops)" -eq 0
 	expect "missed" "$(ctk_status missed)" -eq 0
+}
+
+# Of the same flood.
+each_is_attributed()
+{
+	local ns
+
+	for ns in "$LOCAL" "$FORWARDED"; do
+		expect "attributed_drops" "$(ctk "$ns" attributed_drops)" \
+			-eq "$(kernel_stat "$ns" drop)"
+		expect "unattributed_drops" \
+			"$(ctk "$ns" unattributed_drops)" -eq 0
+	done
+	expect "marks_lost" "$(ctk_status marks_lost)" -eq 0
 }
 
 kretprobe_is_honest()
@@ -112,4 +126,4 @@ kretprobe_is_honest()
 		-eq "$drops"
 }
 
-run_tests wrapper_is_exact kretprobe_is_honest
+run_tests wrapper_is_exact each_is_attributed kretprobe_is_honest

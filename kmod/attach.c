@@ -114,6 +114,9 @@ static int ctk_conntrack_resolve(const struct module *module)
 	ctk_conntrack.module = module;
 	ctk_conntrack.max = ctk_symbol_address("nf_conntrack_max");
 	ctk_conntrack.buckets = ctk_symbol_address("nf_conntrack_htable_size");
+	ctk_conntrack.hash = ctk_symbol_address("nf_conntrack_hash");
+	ctk_conntrack.locks = ctk_symbol_address("nf_conntrack_locks");
+	ctk_conntrack.lock = ctk_symbol_address("nf_conntrack_lock");
 	ctk_conntrack.since = ktime_get_boottime_ns();
 #ifdef CTK_COUNT_SYMBOL
 	ctk_conntrack.count = ctk_symbol_address(CTK_COUNT_SYMBOL);

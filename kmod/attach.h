@@ -6,6 +6,7 @@
 #define _CTK_ATTACH_H
 
 #include <linux/module.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include "actor.h"
 #include "attribution.h"
@@ -17,6 +18,9 @@
  * @module: it, or NULL where it is built in
  * @max: nf_conntrack_max
  * @buckets: nf_conntrack_htable_size
+ * @hash: nf_conntrack_hash; as the next two NULL where it is not exported
+ * @locks: nf_conntrack_locks, %CONNTRACK_LOCKS of them
+ * @lock: nf_conntrack_lock(), which takes one of them, with BH disabled
  * @count: nf_conntrack_count(), where it is exported
  * @since: CLOCK_BOOTTIME nanoseconds when it was found live
  * @by: who loaded it
@@ -28,6 +32,9 @@ struct ctk_conntrack {
 	const struct module *module;
 	const unsigned int *max;
 	const unsigned int *buckets;
+	struct hlist_nulls_head **hash;
+	spinlock_t *locks; /* of chains */
+	void (*lock)(spinlock_t *lock);
 #ifdef CTK_COUNT_SYMBOL
 	u32 (*count)(const struct net *net);
 #endif

@@ -14,6 +14,7 @@
 #include <net/netfilter/nf_conntrack.h>
 #include "attach.h"
 #include "attribution.h"
+#include "moment.h"
 #include "netns.h"
 #include "offender.h"
 #include "watch.h"
@@ -362,9 +363,10 @@ void ctk_netns_fill_info(struct ctk_netns *ns, struct net *reader,
  * @net: the namespace, referenced by the caller
  *
  * The counters themselves keep running, so no loss falls between. The records
- * are forgotten after the losses, or one of a loss before would outlive it.
+ * are forgotten after the losses, or one of a loss before would outlive it; the
+ * censuses that were kept of it are forgotten as well.
  *
- * Context: process.
+ * Context: process. Sleeps.
  */
 void ctk_netns_reset(struct net *net)
 {
@@ -377,6 +379,8 @@ void ctk_netns_reset(struct net *net)
 	ctk_offenders_forget(ns);
 	spin_unlock(&ns->lock);
 	rcu_read_unlock();
+	/* Which stays, as the caller's reference does. */
+	ctk_moment_forget(ns);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "debugfs.h"
 #include "events.h"
 #include "hook.h"
+#include "moment.h"
 #include "netlink.h"
 #include "netns.h"
 #include "version.h"
@@ -96,6 +97,7 @@ static int __init ctk_init(void)
 err_attribution:
 	ctk_attach_exit();
 	ctk_attribution_exit();
+	ctk_moment_exit();
 err_actor:
 	ctk_actor_exit();
 	ctk_netns_exit();
@@ -111,6 +113,7 @@ static void __exit ctk_exit(void)
 	ctk_netlink_exit();
 	ctk_attach_exit();
 	ctk_attribution_exit();
+	ctk_moment_exit();
 	ctk_actor_exit();
 	ctk_netns_exit();
 	ctk_events_exit();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic netlink window, but for events and offenders. It checks who
- * asks for what, and formats what the rest of the module computes;
+ * The generic netlink window, but for events, offenders and censuses. It checks
+ * who asks for what, and formats what the rest of the module computes;
  * uapi/ctk.yaml documents the protocol.
  *
  * Who may see what: a socket's own namespace, anyone. Every other, sockets of
@@ -493,6 +493,14 @@ static const struct genl_ops ctk_ops[] = {
 		.dumpit	= ctk_offender_get_dumpit,
 		.policy	= ctk_offender_policy,
 		.maxattr = ARRAY_SIZE(ctk_offender_policy) - 1,
+	},
+	{
+		.cmd	= CTK_CMD_CENSUS_GET,
+		.doit	= ctk_census_get_doit,
+		.start	= ctk_census_get_start,
+		.dumpit	= ctk_census_get_dumpit,
+		.policy	= ctk_census_policy,
+		.maxattr = ARRAY_SIZE(ctk_census_policy) - 1,
 	},
 };
 

@@ -19,6 +19,7 @@ extern struct genl_family ctk_family;
 extern const struct nla_policy ctk_event_policy[CTK_A_EVENT_SEQ + 1];
 extern const struct nla_policy
 ctk_offender_policy[CTK_A_OFFENDER_NETNS_ID + 1];
+extern const struct nla_policy ctk_census_policy[CTK_A_CENSUS_ALL + 1];
 
 bool ctk_sees_all(struct sk_buff *skb);
 bool ctk_reader_knows_pids(void);
@@ -31,5 +32,9 @@ int ctk_event_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int ctk_offender_get_start(struct netlink_callback *cb);
 int ctk_offender_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 void ctk_netlink_notify(const struct ctk_event *event);
+
+int ctk_census_get_doit(struct sk_buff *skb, struct genl_info *info);
+int ctk_census_get_start(struct netlink_callback *cb);
+int ctk_census_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 #endif /* _CTK_NETLINK_H */

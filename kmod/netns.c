@@ -21,6 +21,7 @@
 #include "attribution.h"
 #include "events.h"
 #include "mark.h"
+#include "moment.h"
 #include "netns.h"
 #include "offender.h"
 #include "watch.h"
@@ -359,6 +360,7 @@ static void __net_exit ctk_netns_pernet_exit(struct net *net)
 	ctk_netns_tell_gone(ns);
 	spin_unlock(&ns->lock);
 	rcu_read_unlock();
+	ctk_moment_forget(ns);
 	call_rcu(&ns->rcu, ctk_netns_unmark_rcu);
 }
 

@@ -19,6 +19,7 @@
 #include <net/netns/generic.h>
 #include <linux/ctk.h>
 #include "mark.h"
+#include "moment.h"
 
 /* Samples of the growth rate's window, one a second. */
 #define CTK_WINDOW 8
@@ -147,6 +148,7 @@ struct ctk_watch_state {
  * @peak: most entries seen
  * @peak_time: when @peak was reached
  * @watch: rates
+ * @moments: begins of episodes that a census is still to be taken of, or 0
  * @rcu: frees it two grace periods after the namespace's exit
  *
  * Times are CLOCK_BOOTTIME nanoseconds unless said otherwise. An epoch is the
@@ -182,6 +184,7 @@ struct ctk_netns {
 	u32 peak;
 	u64 peak_time;
 	struct ctk_watch_state watch;
+	u64 moments[CTK_MOMENT_KINDS];
 	struct rcu_head rcu;
 };
 

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "events.h"
 #include "hook.h"
+#include "moment.h"
 #include "netns.h"
 #include "watch.h"
 
@@ -165,10 +166,15 @@ static void ctk_watch_describe(const struct ctk_netns *ns,
  * next loss. Lest whoever may reset his own namespace bury the events of others
  * so, a begin waits, for the look, until the last is a quiet spell old.
  */
-static void ctk_watch_tell_begin(struct ctk_netns *ns, enum ctk_event_type type,
-				 u64 since, bool *told, u64 *told_time)
+static void ctk_watch_tell_begin(struct ctk_netns *ns,
+				 enum ctk_moment_kind kind, u64 since,
+				 bool *told, u64 *told_time)
 {
-	struct ctk_event event = { .type = type, .time = since };
+	struct ctk_event event = {
+		.type = kind == CTK_MOMENT_FULL ? CTK_EVENT_FULL_BEGIN :
+						  CTK_EVENT_CHAIN_BEGIN,
+		.time = since,
+	};
 	u64 now = ktime_get_boottime_ns();
 
 	if (!since || *told || (*told_time && now - *told_time < CTK_QUIET))
@@ -177,11 +183,12 @@ static void ctk_watch_tell_begin(struct ctk_netns *ns, enum ctk_event_type type,
 	*told_time = now;
 	ctk_watch_describe(ns, &event);
 	ctk_event_add(&event, ns);
+	ctk_moment_want(ns, kind, since);
 }
 
 static void ctk_watch_full_begin(struct ctk_netns *ns, void *unused)
 {
-	ctk_watch_tell_begin(ns, CTK_EVENT_FULL_BEGIN,
+	ctk_watch_tell_begin(ns, CTK_MOMENT_FULL,
 			     READ_ONCE(ns->losing_since), &ns->told,
 			     &ns->told_time);
 }
@@ -256,7 +263,7 @@ static void ctk_watch_chains(struct ctk_netns *ns, const struct ctk_losses *l)
 		if (!w->chain_since)
 			w->chain_since = now;
 	}
-	ctk_watch_tell_begin(ns, CTK_EVENT_CHAIN_BEGIN, w->chain_since,
+	ctk_watch_tell_begin(ns, CTK_MOMENT_CHAIN, w->chain_since,
 			     &w->chain_told, &ns->chain_told_time);
 	if (w->chain_since && now - w->chain_loss >= CTK_QUIET)
 		ctk_watch_chain_end(ns);

@@ -438,6 +438,10 @@ read_for_ever()
 			exit
 		"$here/nlprobe" --dump netns-get >/dev/null || exit
 		"$here/nlprobe" --dump event-get >/dev/null || exit
+		"$here/nlprobe" --dump census-get >/dev/null || exit
+		# Whether or not there is a table.
+		"$here/nlprobe" census-get | grep -Eq '^ok|^error=ENODEV' ||
+			exit
 		reads=$((reads + 1))
 		echo $reads >"$work/reads"
 	done

@@ -15,6 +15,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-nl.sh
 . "$here/lib-nl.sh"
+# shellcheck source=lib-census.sh
+. "$here/lib-census.sh"
 
 # In all, at least; each of the senders has its share.
 MESSAGES=210000
@@ -24,6 +26,8 @@ SEED=${CTK_FUZZ_SEED:-1}
 NAMESPACES=20
 # As ctk.yaml says.
 RING=1024
+# So that a census is short.
+BUCKETS=1024
 
 require_tools setpriv unshare
 require_kernel
@@ -73,7 +77,8 @@ expect_packets_lost()
 # So that there are events to be told, and others' not to be.
 packets_are_lost()
 {
-	ctk_load || return
+	set_buckets $BUCKETS
+	ctk_load attribution=on || return
 	defer batch del
 	batch add || fail "not all namespaces could be made" || return
 	setup_ns OTHER
@@ -191,6 +196,14 @@ events_are_told_to_those_who_may()
 	may_know_events foreign
 }
 
+censuses_are_told_to_those_who_may()
+{
+	expect "root's censuses" "$(result root censuses)" -gt 0
+	expect "nobody's censuses" "$(result nobody censuses)" -eq 0
+	[[ ${FOREIGN-} ]] || { skip "no user namespaces for nobody"; return; }
+	expect "foreign root's censuses" "$(result foreign censuses)" -gt 0
+}
+
 what_is_right_is_answered()
 {
 	local inum=${inums[$OTHER]}
@@ -201,6 +214,10 @@ what_is_right_is_answered()
 	expect_text "reset" "$($probe reset "netns-inum=$inum")" \
 		"ok replies=0"
 	expect_text "event-get" "$($probe --dump event-get)" "*ok replies=*"
+	expect_text "census-get" "$($probe census-get)" "*ok replies=1"
+	expect_text "those kept" "$($probe --dump census-get)" "*ok replies=*"
+	expect_text "offender-get" "$($probe --dump offender-get)" \
+		"*ok replies=*"
 }
 
 # dump_meanwhile COMMAND...: a dump under way while a namespace comes and goes;
@@ -268,6 +285,7 @@ run_tests \
 	packets_are_lost \
 	every_answer_is_one \
 	events_are_told_to_those_who_may \
+	censuses_are_told_to_those_who_may \
 	what_is_right_is_answered \
 	others_do_not_show_in_a_dump \
 	a_tiny_receive_buffer_loses_nothing \

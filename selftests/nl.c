@@ -182,18 +182,27 @@ const struct nlattr *nl_next_attribute(const struct nlattr *a, size_t *left)
 
 /**
  * nl_number() - the value of an attribute
- * @a: of eight bytes or four
+ * @a: of eight bytes, four, two or one
  */
 uint64_t nl_number(const struct nlattr *a)
 {
+	uint16_t u16;
 	uint32_t u32;
 	uint64_t u64;
 
-	memcpy(&u32, a + 1, sizeof(u32));
-	if (a->nla_len < NLA_HDRLEN + sizeof(u64))
+	switch (a->nla_len - NLA_HDRLEN) {
+	case sizeof(uint8_t):
+		return *(const uint8_t *)(a + 1);
+	case sizeof(u16):
+		memcpy(&u16, a + 1, sizeof(u16));
+		return u16;
+	case sizeof(u64):
+		memcpy(&u64, a + 1, sizeof(u64));
+		return u64;
+	default:
+		memcpy(&u32, a + 1, sizeof(u32));
 		return u32;
-	memcpy(&u64, a + 1, sizeof(u64));
-	return u64;
+	}
 }
 
 bool nl_ends(const struct nlmsghdr *nlh)

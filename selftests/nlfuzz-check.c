@@ -32,7 +32,7 @@ struct set {
 	struct {
 		uint16_t type;
 		const struct set *set;
-	} nests[2];
+	} nests[10];
 	uint64_t all_only;
 	uint64_t never;
 	uint16_t inum;
@@ -58,7 +58,8 @@ static const struct set status = {
 		{ CTK_A_STATUS_HOOKS, &hook },
 		{ CTK_A_STATUS_ATTACHED_BY, &actor },
 	},
-	.all_only = BIT(CTK_A_STATUS_MISSED) | BIT(CTK_A_STATUS_ATTACHED_BY),
+	.all_only = BIT(CTK_A_STATUS_MISSED) | BIT(CTK_A_STATUS_ATTACHED_BY) |
+		    BIT(CTK_A_STATUS_MARKS_LOST),
 };
 
 static const struct set netns = {
@@ -75,6 +76,12 @@ static const struct set event = {
 	.id = CTK_A_EVENT_NETNS_ID,
 };
 
+static const struct set offender = {
+	.max = CTK_A_OFFENDER_MAX,
+	.inum = CTK_A_OFFENDER_NETNS_INUM,
+	.id = CTK_A_OFFENDER_NETNS_ID,
+};
+
 /* Who receives a notification is not known, so it says no pid. */
 static const struct set notified_actor = {
 	.max = CTK_A_ACTOR_MAX,
@@ -89,12 +96,35 @@ static const struct set notification = {
 	.id = CTK_A_EVENT_NETNS_ID,
 };
 
+static const struct set census_part = { .max = CTK_A_CENSUS_PART_MAX };
+
+static const struct set census = {
+	.max = CTK_A_CENSUS_MAX,
+	.nests = {
+		{ CTK_A_CENSUS_BY_L4PROTO, &census_part },
+		{ CTK_A_CENSUS_BY_TCP_STATE, &census_part },
+		{ CTK_A_CENSUS_TIME_LEFT, &census_part },
+		{ CTK_A_CENSUS_ESTABLISHED_IDLE, &census_part },
+		{ CTK_A_CENSUS_TOP_SRC, &census_part },
+		{ CTK_A_CENSUS_TOP_DST, &census_part },
+		{ CTK_A_CENSUS_TOP_DPORT, &census_part },
+		{ CTK_A_CENSUS_TOP_SERVICE, &census_part },
+		{ CTK_A_CENSUS_CHAIN_LENGTH, &census_part },
+	},
+	.all_only = BIT(CTK_A_CENSUS_CHAIN_LENGTH) |
+		    BIT(CTK_A_CENSUS_CHAIN_LOSS_RATIO),
+	.inum = CTK_A_CENSUS_NETNS_INUM,
+	.id = CTK_A_CENSUS_NETNS_ID,
+};
+
 /* A command that replies has its line here, or its replies are wrong. */
 static const struct set * const replies[CTK_CMD_MAX + 1] = {
 	[CTK_CMD_STATUS_GET]	= &status,
 	[CTK_CMD_NETNS_GET]	= &netns,
 	[CTK_CMD_EVENT_GET]	= &event,
 	[CTK_CMD_EVENT_NTF]	= &notification,
+	[CTK_CMD_CENSUS_GET]	= &census,
+	[CTK_CMD_OFFENDER_GET]	= &offender,
 };
 
 /* --- Attributes --------------------------------------------------------- */
@@ -210,6 +240,7 @@ static const char *check_reply(struct fuzz_self *self,
 	} else {
 		counts->replies++;
 		counts->events += genl->cmd == CTK_CMD_EVENT_GET;
+		counts->censuses += genl->cmd == CTK_CMD_CENSUS_GET;
 	}
 	return wrong;
 }

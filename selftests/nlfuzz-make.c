@@ -90,6 +90,31 @@ static void put_seq(const struct fuzz_self *self, struct fuzz_message *f)
 	nl_put_attribute(&f->m, CTK_A_EVENT_SEQ, &seq, sizeof(seq));
 }
 
+static void put_offender_id(const struct fuzz_self *self,
+			    struct fuzz_message *f)
+{
+	uint64_t id = self->id;
+
+	if (one_in(2))
+		id = fuzz_random(FUZZ_LOW_NUMBERS);
+	nl_put_attribute(&f->m, CTK_A_OFFENDER_NETNS_ID, &id, sizeof(id));
+}
+
+static void put_census_id(const struct fuzz_self *self, struct fuzz_message *f)
+{
+	uint64_t id = self->id;
+
+	if (one_in(2))
+		id = fuzz_random(FUZZ_LOW_NUMBERS);
+	nl_put_attribute(&f->m, CTK_A_CENSUS_NETNS_ID, &id, sizeof(id));
+}
+
+static void put_all(const struct fuzz_self *self, struct fuzz_message *f)
+{
+	(void)self;
+	nl_put_attribute(&f->m, CTK_A_CENSUS_ALL, NULL, 0);
+}
+
 /* One that the command takes, but for now and then. */
 static void put_right(const struct fuzz_self *self, uint8_t command,
 		      struct fuzz_message *f)
@@ -98,9 +123,18 @@ static void put_right(const struct fuzz_self *self, uint8_t command,
 					     struct fuzz_message *f) = {
 		put_inum, put_id, put_pid, put_fd,
 	};
+	static void (* const put_whose[])(const struct fuzz_self *self,
+					  struct fuzz_message *f) = {
+		put_census_id, put_all,
+	};
 	bool of_event = command == CTK_CMD_EVENT_GET;
+	bool of_offender = command == CTK_CMD_OFFENDER_GET;
 
-	if (of_event != one_in(16))
+	if (command == CTK_CMD_CENSUS_GET && !one_in(16))
+		put_whose[fuzz_random(LENGTH(put_whose))](self, f);
+	else if (of_offender && !one_in(16))
+		put_offender_id(self, f);
+	else if (of_event != one_in(16))
 		put_seq(self, f);
 	else
 		put_selector[fuzz_random(LENGTH(put_selector))](self, f);

@@ -115,6 +115,7 @@ static void add_up(const struct fuzz_answer *got)
 	total.answer.refused += got->refused;
 	total.answer.replies += got->replies;
 	total.answer.events += got->events;
+	total.answer.censuses += got->censuses;
 	total.answer.notified += got->notified;
 }
 
@@ -145,10 +146,12 @@ static void send_right(int sock, uint8_t command, uint16_t flags)
 
 static int begin_dump(void)
 {
+	static const uint8_t dumps[] = {
+		CTK_CMD_NETNS_GET, CTK_CMD_EVENT_GET, CTK_CMD_CENSUS_GET
+	};
 	int sock = nl_open();
 
-	send_right(sock, fuzz_random(2) ? CTK_CMD_NETNS_GET : CTK_CMD_EVENT_GET,
-		   NLM_F_DUMP);
+	send_right(sock, dumps[fuzz_random(sizeof(dumps))], NLM_F_DUMP);
 	return sock;
 }
 
@@ -263,10 +266,11 @@ static void report(void)
 {
 	int i;
 
-	printf("seed=%lu sent=%lu answered=%lu silent=%lu ends=%lu refused=%lu replies=%lu events=%lu closed=%lu joined=%lu join_refused=%lu notified=%lu",
+	printf("seed=%lu sent=%lu answered=%lu silent=%lu ends=%lu refused=%lu replies=%lu events=%lu censuses=%lu closed=%lu joined=%lu join_refused=%lu notified=%lu",
 	       seed, total.sent, total.answered, total.silent,
 	       total.answer.ends, total.answer.refused, total.answer.replies,
-	       total.answer.events, total.closed, total.joined,
+	       total.answer.events, total.answer.censuses, total.closed,
+	       total.joined,
 	       total.join_refused, total.answer.notified);
 	for (i = 1; i < FUZZ_ERRNOS; i++)
 		if (fuzz_errnos[i])

@@ -52,6 +52,7 @@ struct fuzz_message {
  * @refused: of these, those with an errno
  * @replies: messages of the family
  * @events: of these, events
+ * @censuses: of these, censuses
  * @notified: events that were not asked for
  */
 struct fuzz_answer {
@@ -59,6 +60,7 @@ struct fuzz_answer {
 	unsigned long refused;
 	unsigned long replies;
 	unsigned long events;
+	unsigned long censuses;
 	unsigned long notified;
 };
 

@@ -21,9 +21,15 @@
 /* The kernel answers before send() returns; this is for what it ignores. */
 #define ANSWER_WAIT_MS 2000
 
-enum set { SET_NONE, SET_NETNS, SET_STATUS, SET_EVENT, SET_ACTOR };
+enum set {
+	SET_NONE, SET_NETNS, SET_STATUS, SET_EVENT, SET_ACTOR, SET_OFFENDER,
+	SET_CENSUS, SET_PART
+};
 
-/* Of @size bytes, or with the attributes of @nest, or a string. */
+/* Any number of bytes. */
+#define SIZE_ANY 0xffff
+
+/* Of @size bytes, or with the attributes of @nest, or a string or a flag. */
 static const struct attribute {
 	enum set set;
 	const char *name;
@@ -38,6 +44,10 @@ static const struct attribute {
 	{ SET_NETNS, "lost", CTK_A_NETNS_LOST, 8, SET_NONE },
 	{ SET_NETNS, "table-full-drops", CTK_A_NETNS_TABLE_FULL_DROPS, 8,
 	  SET_NONE },
+	{ SET_STATUS, "attribution", CTK_A_STATUS_ATTRIBUTION, 4, SET_NONE },
+	{ SET_STATUS, "armed", CTK_A_STATUS_ARMED, 1, SET_NONE },
+	{ SET_STATUS, "offender-slots", CTK_A_STATUS_OFFENDER_SLOTS, 4,
+	  SET_NONE },
 	{ SET_STATUS, "attached-by", CTK_A_STATUS_ATTACHED_BY, 0, SET_ACTOR },
 	{ SET_EVENT, "seq", CTK_A_EVENT_SEQ, 8, SET_NONE },
 	{ SET_EVENT, "event", CTK_A_EVENT_EVENT, 4, SET_NONE },
@@ -47,10 +57,65 @@ static const struct attribute {
 	{ SET_EVENT, "limit", CTK_A_EVENT_LIMIT, 4, SET_NONE },
 	{ SET_EVENT, "lost", CTK_A_EVENT_LOST, 8, SET_NONE },
 	{ SET_EVENT, "actor", CTK_A_EVENT_ACTOR, 0, SET_ACTOR },
+	{ SET_OFFENDER, "netns-id", CTK_A_OFFENDER_NETNS_ID, 8, SET_NONE },
+	{ SET_OFFENDER, "netns-inum", CTK_A_OFFENDER_NETNS_INUM, 4, SET_NONE },
+	{ SET_OFFENDER, "l4proto", CTK_A_OFFENDER_L4PROTO, 1, SET_NONE },
+	{ SET_OFFENDER, "src", CTK_A_OFFENDER_SRC, SIZE_ANY, SET_NONE },
+	{ SET_OFFENDER, "dst", CTK_A_OFFENDER_DST, SIZE_ANY, SET_NONE },
+	{ SET_OFFENDER, "sport", CTK_A_OFFENDER_SPORT, 2, SET_NONE },
+	{ SET_OFFENDER, "dport", CTK_A_OFFENDER_DPORT, 2, SET_NONE },
+	{ SET_OFFENDER, "icmp-type", CTK_A_OFFENDER_ICMP_TYPE, 1, SET_NONE },
+	{ SET_OFFENDER, "icmp-code", CTK_A_OFFENDER_ICMP_CODE, 1, SET_NONE },
+	{ SET_OFFENDER, "zone", CTK_A_OFFENDER_ZONE, 2, SET_NONE },
+	{ SET_OFFENDER, "reason", CTK_A_OFFENDER_REASON, 4, SET_NONE },
+	{ SET_OFFENDER, "ifname", CTK_A_OFFENDER_IFNAME, 0, SET_NONE },
+	{ SET_OFFENDER, "pid", CTK_A_OFFENDER_PID, 4, SET_NONE },
+	{ SET_OFFENDER, "comm", CTK_A_OFFENDER_COMM, 0, SET_NONE },
+	{ SET_OFFENDER, "cgroup-id", CTK_A_OFFENDER_CGROUP_ID, 8, SET_NONE },
+	{ SET_OFFENDER, "count", CTK_A_OFFENDER_COUNT, 8, SET_NONE },
+	{ SET_OFFENDER, "error", CTK_A_OFFENDER_ERROR, 8, SET_NONE },
 	{ SET_ACTOR, "comm", CTK_A_ACTOR_COMM, 0, SET_NONE },
 	{ SET_ACTOR, "pid", CTK_A_ACTOR_PID, 4, SET_NONE },
 	{ SET_ACTOR, "parent-comm", CTK_A_ACTOR_PARENT_COMM, 0, SET_NONE },
 	{ SET_ACTOR, "request", CTK_A_ACTOR_REQUEST, 0, SET_NONE },
+	{ SET_CENSUS, "netns-id", CTK_A_CENSUS_NETNS_ID, 8, SET_NONE },
+	{ SET_CENSUS, "netns-inum", CTK_A_CENSUS_NETNS_INUM, 4, SET_NONE },
+	{ SET_CENSUS, "all", CTK_A_CENSUS_ALL, 0, SET_NONE },
+	{ SET_CENSUS, "time", CTK_A_CENSUS_TIME, 8, SET_NONE },
+	{ SET_CENSUS, "since", CTK_A_CENSUS_SINCE, 8, SET_NONE },
+	{ SET_CENSUS, "entries", CTK_A_CENSUS_ENTRIES, 4, SET_NONE },
+	{ SET_CENSUS, "limit", CTK_A_CENSUS_LIMIT, 4, SET_NONE },
+	{ SET_CENSUS, "buckets", CTK_A_CENSUS_BUCKETS, 4, SET_NONE },
+	{ SET_CENSUS, "assured", CTK_A_CENSUS_ASSURED, 4, SET_NONE },
+	{ SET_CENSUS, "evictable", CTK_A_CENSUS_EVICTABLE, 4, SET_NONE },
+	{ SET_CENSUS, "expired", CTK_A_CENSUS_EXPIRED, 4, SET_NONE },
+	{ SET_CENSUS, "src-nat", CTK_A_CENSUS_SRC_NAT, 4, SET_NONE },
+	{ SET_CENSUS, "dst-nat", CTK_A_CENSUS_DST_NAT, 4, SET_NONE },
+	{ SET_CENSUS, "by-l4proto", CTK_A_CENSUS_BY_L4PROTO, 0, SET_PART },
+	{ SET_CENSUS, "by-tcp-state", CTK_A_CENSUS_BY_TCP_STATE, 0, SET_PART },
+	{ SET_CENSUS, "time-left", CTK_A_CENSUS_TIME_LEFT, 0, SET_PART },
+	{ SET_CENSUS, "established-timeout", CTK_A_CENSUS_ESTABLISHED_TIMEOUT,
+	  4, SET_NONE },
+	{ SET_CENSUS, "established-idle", CTK_A_CENSUS_ESTABLISHED_IDLE, 0,
+	  SET_PART },
+	{ SET_CENSUS, "top-src", CTK_A_CENSUS_TOP_SRC, 0, SET_PART },
+	{ SET_CENSUS, "top-dst", CTK_A_CENSUS_TOP_DST, 0, SET_PART },
+	{ SET_CENSUS, "top-dport", CTK_A_CENSUS_TOP_DPORT, 0, SET_PART },
+	{ SET_CENSUS, "top-service", CTK_A_CENSUS_TOP_SERVICE, 0, SET_PART },
+	{ SET_CENSUS, "chain-length", CTK_A_CENSUS_CHAIN_LENGTH, 0, SET_PART },
+	{ SET_CENSUS, "chain-loss-ratio", CTK_A_CENSUS_CHAIN_LOSS_RATIO, 4,
+	  SET_NONE },
+	{ SET_CENSUS, "consistent", CTK_A_CENSUS_CONSISTENT, 1, SET_NONE },
+	{ SET_CENSUS, "duration", CTK_A_CENSUS_DURATION, 8, SET_NONE },
+	{ SET_PART, "l4proto", CTK_A_CENSUS_PART_L4PROTO, 1, SET_NONE },
+	{ SET_PART, "tcp-state", CTK_A_CENSUS_PART_TCP_STATE, 1, SET_NONE },
+	{ SET_PART, "le", CTK_A_CENSUS_PART_LE, 4, SET_NONE },
+	{ SET_PART, "addr", CTK_A_CENSUS_PART_ADDR, SIZE_ANY, SET_NONE },
+	{ SET_PART, "port", CTK_A_CENSUS_PART_PORT, 2, SET_NONE },
+	{ SET_PART, "length", CTK_A_CENSUS_PART_LENGTH, 4, SET_NONE },
+	{ SET_PART, "entries", CTK_A_CENSUS_PART_ENTRIES, 4, SET_NONE },
+	{ SET_PART, "buckets", CTK_A_CENSUS_PART_BUCKETS, 4, SET_NONE },
+	{ SET_PART, "error", CTK_A_CENSUS_PART_ERROR, 4, SET_NONE },
 };
 
 static const struct command {
@@ -63,6 +128,8 @@ static const struct command {
 	{ "reset", CTK_CMD_RESET, SET_NETNS },
 	{ "event-get", CTK_CMD_EVENT_GET, SET_EVENT },
 	{ "event-ntf", CTK_CMD_EVENT_NTF, SET_EVENT },
+	{ "offender-get", CTK_CMD_OFFENDER_GET, SET_OFFENDER },
+	{ "census-get", CTK_CMD_CENSUS_GET, SET_CENSUS },
 };
 
 static union nl_message request, answer;
@@ -76,7 +143,8 @@ static void usage(const char *wrong)
 		"Usage: nlprobe [OPTION...] COMMAND|NUMBER [ATTRIBUTE...]\n"
 		"       nlprobe --join | --follow\n"
 		"\n"
-		"  ATTRIBUTE is NAME=NUMBER, or TYPE:HEX for any type and bytes\n"
+		"  ATTRIBUTE is NAME=NUMBER, NAME of a flag, or TYPE:HEX for any\n"
+		"  type and bytes\n"
 		"  --dump              with NLM_F_DUMP\n"
 		"  --length N          in the header, whatever is sent\n"
 		"  --payload HEX       all that follows the netlink header\n"
@@ -120,7 +188,7 @@ static const struct attribute *find_attribute(enum set set, const char *name,
 	size_t i;
 
 	for (i = 0; i < LENGTH(attributes); i++)
-		if (attributes[i].set == set && attributes[i].size &&
+		if (attributes[i].set == set && !attributes[i].nest &&
 		    !strncmp(name, attributes[i].name, len) &&
 		    !attributes[i].name[len])
 			return &attributes[i];
@@ -150,6 +218,11 @@ static void put_argument(enum set set, const char *text)
 			put_attribute(a->type, &low, a->size);
 		else
 			put_attribute(a->type, &value, a->size);
+		return;
+	}
+	if (!strchr(text, ':')) {
+		a = find_attribute(set, text, strlen(text));
+		put_attribute(a->type, NULL, 0);
 		return;
 	}
 	type = strtoul(text, &end, 0);
@@ -185,15 +258,45 @@ static enum set set_of_reply(const struct nlmsghdr *nlh)
 	return SET_NONE;
 }
 
+static void print_value(const struct attribute *known, const struct nlattr *a)
+{
+	const unsigned char *byte = (const void *)(a + 1);
+	int len = a->nla_len - NLA_HDRLEN;
+
+	if (!known->size)
+		printf("%.*s", len, (const char *)byte);
+	else if (len == known->size)
+		printf("%llu", (unsigned long long)nl_number(a));
+	else if (known->size == SIZE_ANY)
+		while (len--)
+			printf("%02x", *byte++);
+}
+
 static void print_attribute(const struct attribute *known,
 			    const struct nlattr *a, const char *prefix)
 {
-	if (!known->size)
-		printf(" %s%s=%.*s", prefix, known->name,
-		       a->nla_len - NLA_HDRLEN, (const char *)(a + 1));
-	else if (a->nla_len == NLA_HDRLEN + known->size)
-		printf(" %s%s=%llu", prefix, known->name,
-		       (unsigned long long)nl_number(a));
+	printf(" %s%s=", prefix, known->name);
+	print_value(known, a);
+}
+
+/* One of many alike, as NAME=KEY:VALUE,KEY:VALUE. */
+static void print_part(const struct attribute *known, const struct nlattr *a)
+{
+	const char *before = "";
+	size_t i, left;
+
+	printf(" %s=", known->name);
+	for (a = nl_nested(a, &left); nl_attribute_ok(a, left);
+	     a = nl_next_attribute(a, &left)) {
+		for (i = 0; i < LENGTH(attributes); i++) {
+			if (attributes[i].set != known->nest ||
+			    attributes[i].type != a->nla_type)
+				continue;
+			printf("%s%s:", before, attributes[i].name);
+			print_value(&attributes[i], a);
+			before = ",";
+		}
+	}
 }
 
 /* Prints those that are known; of a nest, with its name before theirs. */
@@ -210,7 +313,9 @@ static void print_attributes(enum set set, const struct nlattr *a, size_t left,
 			if (known->set != set ||
 			    (a->nla_type & NLA_TYPE_MASK) != known->type)
 				continue;
-			if (known->nest) {
+			if (known->nest == SET_PART) {
+				print_part(known, a);
+			} else if (known->nest) {
 				first = nl_nested(a, &inner);
 				print_attributes(known->nest, first, inner,
 						 "actor-");

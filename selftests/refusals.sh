@@ -259,6 +259,109 @@ foreign_root_is_told_its_own_events()
 	expect_text "joining" "$(as_foreign_root "$probe" --join)" "ok"
 }
 
+wrong_census_requests_are_named()
+{
+	expect_error ENOENT 20 "$probe" census-get netns-id=$ABSENT
+	expect_error EINVAL 32 "$probe" census-get "netns-id=$id" all
+	expect_error EINVAL 20 "$probe" census-get 1:00000000
+	# NLA_F_NESTED on what is a number, and a flag with a value.
+	expect_error EINVAL 20 "$probe" census-get 0x8001:0000000000000000
+	expect_error ERANGE 20 "$probe" census-get 3:00000000
+	expect_error EINVAL 20 "$probe" census-get 4:0000000000000000
+	expect_text "all in a dump" "$($probe --dump census-get all)" \
+		"error=EINVAL *message=?*"
+	expect_text "an id that is none, in a dump" \
+		"$($probe --dump census-get netns-id=$ABSENT)" \
+		"error=ENOENT *message=?*"
+	expect_text "its own" "$($probe census-get)" "*ok replies=1"
+	expect_text "of all" "$($probe census-get all)" "*ok replies=1"
+}
+
+# Addresses are in it.
+nobody_is_told_no_census()
+{
+	local as=(as_nobody "$probe") own
+
+	own=$("$probe" netns-get)
+	expect_text "census-get" "$("${as[@]}" census-get)" \
+		"error=EPERM *message=?*"
+	expect_text "by its id" \
+		"$("${as[@]}" census-get "netns-id=$(value id "$own")")" \
+		"error=EPERM offset=20 message=?*"
+	expect_text "those kept" "$("${as[@]}" --dump census-get)" \
+		"error=EPERM *message=?*"
+	expect_text "of all" "$("${as[@]}" census-get all)" \
+		"error=EPERM offset=20 message=?*"
+	expect_same_refusal "${as[@]}" census-get -- "netns-id=$id" \
+		netns-id=$ABSENT
+	expect_same_refusal "${as[@]}" --dump census-get -- "netns-id=$id" \
+		netns-id=$ABSENT
+}
+
+# Packets were lost in both before.
+another_namespace_is_told_its_own_census()
+{
+	local said as=(in_ns "$OTHER" "$probe")
+
+	said=$("${as[@]}" census-get)
+	expect "inum" "$(value netns-inum "$said")" -eq "$inum"
+	said=$("${as[@]}" census-get "netns-id=$id")
+	expect "inum" "$(value netns-inum "$said")" -eq "$inum"
+	busywait has_a_kept_census "${as[@]}" || fail "none is kept"
+	said=$("${as[@]}" --dump census-get)
+	expect "kept" "$(grep -c reply <<<"$said")" -eq 1
+	expect "inum" "$(value netns-inum "$said")" -eq "$inum"
+	[[ $said != *chain-l* ]] || fail "it is told of chains"
+	expect_text "of all" "$("${as[@]}" census-get all)" \
+		"error=EPERM offset=20 message=?*"
+	expect_same_refusal "${as[@]}" census-get -- netns-id=1 \
+		netns-id=$ABSENT
+	expect_same_refusal "${as[@]}" --dump census-get -- netns-id=1 \
+		netns-id=$ABSENT
+}
+
+has_a_kept_census()
+{
+	[[ $("$@" --dump census-get) == reply* ]]
+}
+
+wrong_offender_requests_are_named()
+{
+	expect_text "without a dump" "$($probe offender-get)" \
+		"error=EOPNOTSUPP*"
+	expect_text "an id that is none" \
+		"$($probe --dump offender-get netns-id=$ABSENT)" \
+		"error=ENOENT *message=no such network namespace"
+	expect_text "an id of four bytes" \
+		"$($probe --dump offender-get 1:00000000)" \
+		"error=EINVAL *message=?*"
+}
+
+# The namespace has lost packets by now.
+offenders_are_told_to_those_who_may()
+{
+	local as=(as_nobody "$probe" --dump offender-get)
+
+	expect_text "nobody" "$("${as[@]}")" "error=EPERM *message=?*"
+	expect_same_refusal "${as[@]}" -- "netns-id=$id" netns-id=$ABSENT
+	as=(in_ns "$OTHER" "$probe" --dump offender-get)
+	expect_text "its own" "$("${as[@]}")" "*ok replies=*"
+	expect_text "its own by id" "$("${as[@]}" "netns-id=$(ctk "$OTHER" id)")" \
+		"*ok replies=*"
+	expect_same_refusal "${as[@]}" -- netns-id=1 netns-id=$ABSENT
+}
+
+foreign_root_is_told_its_own_offenders()
+{
+	local said
+
+	said=$(as_foreign_root "$probe" --dump offender-get)
+	[[ $said ]] || { skip "no user namespaces for nobody"; return; }
+	expect_text "offender-get" "$said" "ok replies=0"
+	expect_same_refusal as_foreign_root "$probe" --dump offender-get -- \
+		"netns-id=$id" netns-id=$ABSENT
+}
+
 # The one event with this limit.
 changed_to()
 {
@@ -293,4 +396,10 @@ run_tests \
 	nobody_is_told_of_no_events \
 	another_namespace_is_told_its_own_events \
 	foreign_root_is_told_its_own_events \
+	wrong_census_requests_are_named \
+	nobody_is_told_no_census \
+	another_namespace_is_told_its_own_census \
+	wrong_offender_requests_are_named \
+	offenders_are_told_to_those_who_may \
+	foreign_root_is_told_its_own_offenders \
 	a_pid_is_told_where_it_means_something

@@ -105,6 +105,8 @@ read_in_a_storm()
 	while :; do
 		! "$here/nlprobe" --dump netns-get || reads=$((reads + 1))
 		"$here/nlprobe" --dump event-get
+		"$here/nlprobe" --dump census-get
+		"$here/nlprobe" census-get all
 		cat $DEBUGFS/netns $DEBUGFS/events
 		echo $reads >"$work/reads"
 	done >/dev/null 2>&1

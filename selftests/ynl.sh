@@ -107,6 +107,25 @@ client_dumps_every_namespace()
 	expect "entries" "$(field "$said" .entries)" -eq "$(entries_of "$YNL")"
 }
 
+# One was kept when the packets were lost.
+client_reads_censuses()
+{
+	local said id
+
+	id=$(ctk "$YNL" id)
+	said=$(ynl --do census-get --json "{\"netns-id\": $id}")
+	expect "entries" "$(field "$said" .entries)" -eq "$(entries_of "$YNL")"
+	expect_text "of states" "$(field "$said" \
+		'."by-tcp-state"[] | "\(."tcp-state") \(.entries)"')" \
+		"established $(entries_of "$YNL")"
+	expect_text "of sources" "$(field "$said" \
+		'."top-src"[0] | "\(.addr) \(.entries)"')" \
+		"c6120001 $(entries_of "$YNL")"
+	said=$(ynl --dump census-get)
+	expect "kept" "$(field "$said" \
+		"map(select(.\"netns-id\" == $id)) | length")" -eq 1
+}
+
 client_resets()
 {
 	local said selector
@@ -118,4 +137,8 @@ client_resets()
 	expect "the kernel's drop" "$(kernel_stat "$YNL" drop)" -eq 1234
 }
 
-run_tests client_reads_the_status client_dumps_every_namespace client_resets
+run_tests \
+	client_reads_the_status \
+	client_dumps_every_namespace \
+	client_reads_censuses \
+	client_resets

@@ -20,8 +20,8 @@ bats_require_minimum_version 1.5.0
 @test "help and version are on stdout and exit 0" {
 	run_ctkstat 0 -h
 	assert_in "$output" "Usage: ctkstat"
-	for option in json pretty all netns numeric no-header timestamp color \
-		version help; do
+	for option in json pretty follow kept sort all netns numeric \
+		no-header timestamp color version help; do
 		assert_in "$output" "--$option"
 	done
 	[[ -z $stderr ]]
@@ -37,7 +37,7 @@ bats_require_minimum_version 1.5.0
 		[[ -z $output ]]
 	done <<-'EOF2'
 	frob		unknown command 'frob'
-	drops		unknown command 'drops'
+	dropped		unknown command 'dropped'
 	0		INTERVAL is from
 	-5		INTERVAL and COUNT are above 0
 	1x		'1x' is not an INTERVAL
@@ -50,6 +50,16 @@ bats_require_minimum_version 1.5.0
 	1_2_3		'3' is one argument too many
 	status_x	'x' is not an INTERVAL
 	reset_1		reset takes no further argument
+	-f		-f follows events
+	-k		-k is for what entries has kept
+	drops_-k	drops takes no -k
+	-s_src		-s is the order of drops
+	drops_-s_size	--sort is lost, last, src or dst, not 'size'
+	status_-a	status takes no -a
+	status_-N_1	status takes no -N
+	events_-a	events takes no -a
+	reset_-k	reset takes no -k
+	entries_-s_src	entries takes no -s
 	-p		needs -j
 	-a_-N_1		exclude each other
 	-Z		unknown option '-Z'

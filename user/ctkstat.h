@@ -15,6 +15,8 @@
 
 #include <jansson.h>
 
+#include <linux/ctk.h>
+
 #include "fields.h"
 
 enum exit_code {
@@ -36,6 +38,14 @@ struct selector {
 	uint32_t number;	/* pid, inode number or file descriptor */
 };
 
+/* The order of those who lost packets. */
+enum sort {
+	SORT_LOST,
+	SORT_LAST,
+	SORT_SRC,
+	SORT_DST,
+};
+
 struct options {
 	bool json;
 	bool pretty;
@@ -50,6 +60,9 @@ struct options {
 	double interval;	/* seconds; 0 is once */
 	unsigned long count;	/* of screens; 0 is for ever */
 	bool follow;		/* go on with what happens next */
+	bool kept;		/* what was counted when losses began */
+	enum sort sort;
+	const char *sorted;	/* as -s was given, or NULL */
 	int about;		/* V or h, instead of a command */
 	const char *which;	/* as -N was given, or NULL */
 	struct selector netns;
@@ -92,6 +105,33 @@ struct event {
 	char label[LABEL_WIDTH + 1];	/* of its namespace, if it has one */
 };
 
+#define CGROUP_NAME	96
+
+/* Packets lost that were alike. */
+struct offender {
+	struct record r;	/* offender_fields */
+	const struct netns *netns;	/* that lost them; NULL once it is gone */
+	char *cgroup;		/* path below the root; NULL if not known */
+	char cgroup_name[CGROUP_NAME];	/* container or unit; else empty */
+};
+
+struct parts {
+	struct record *list;	/* census_part_fields */
+	size_t n;
+};
+
+/* What fills a table. */
+struct census {
+	struct record r;	/* census_fields */
+	struct parts parts[CTK_A_CENSUS_MAX + 1];	/* census_lists */
+	const struct netns *netns;	/* NULL for all, and once it is gone */
+};
+
+struct censuses {
+	struct census *list;
+	size_t n;
+};
+
 struct source;
 
 /* All that was read for one screen, at one moment. */
@@ -105,6 +145,10 @@ struct snapshot {
 	struct event *events;
 	size_t n_events;
 	uint64_t last_seq;	/* of all that were read */
+	struct offender *offenders;
+	size_t n_offenders;
+	struct censuses counted;	/* now, in the order of asking */
+	struct censuses kept;	/* when losses began, oldest first */
 	size_t refused;		/* namespaces known, but not ours to enter */
 	bool asked_all;
 	bool hidden;		/* some are not ours to see */
@@ -128,6 +172,11 @@ struct source {
 	/* A file to poll(), readable once more happens after drain(). */
 	int (*subscribe)(void);
 	void (*drain)(void);
+	/* Of the namespace with ctk's @id; 0 is all that may be seen. */
+	int (*read_offenders)(struct snapshot *s, uint64_t id);
+	/* Adds a census made now of the namespace @id; 0 is all together. */
+	int (*read_census)(struct snapshot *s, uint64_t id);
+	int (*read_kept)(struct snapshot *s, uint64_t id);
 };
 
 extern const struct source source_module;
@@ -135,10 +184,14 @@ extern const struct source source_proc;
 
 int snapshot_read_status(struct snapshot *s, const struct options *o);
 int snapshot_read(struct snapshot *s, const struct options *o);
+int snapshot_read_offenders(struct snapshot *s, const struct options *o);
+int snapshot_read_census(struct snapshot *s, const struct options *o);
+int snapshot_read_kept(struct snapshot *s, const struct options *o);
 uint64_t now_ns(void);
 bool snapshot_complete(const struct snapshot *s);
 struct netns *snapshot_add(struct snapshot *s);
 void snapshot_free(struct snapshot *s);
+void censuses_free(struct censuses *censuses);
 
 enum level {
 	LEVEL_OK,
@@ -204,6 +257,8 @@ struct command {
 	const char *name;
 	const char *summary;
 	bool repeats;		/* takes INTERVAL and COUNT */
+	const char *options;	/* of those that not every command has */
+	bool all_is_lines;	/* -a shows more of what is shown */
 	int (*read)(struct snapshot *s, const struct options *o);
 	put_page text;
 	json_t *(*json)(const struct options *o, const struct snapshot *s);
@@ -211,6 +266,8 @@ struct command {
 };
 
 extern const struct command command_screen;
+extern const struct command command_drops;
+extern const struct command command_entries;
 extern const struct command command_events;
 extern const struct command command_status;
 extern const struct command command_reset;
@@ -230,6 +287,7 @@ uint64_t nsfs_device(void);
 /* options.c */
 void detect_terminal(struct options *o);
 int parse_options(struct options *o, int argc, char **argv);
+int check_options(const struct options *o, const struct command *command);
 int parse_interval(double *interval, const char *text);
 int parse_count(unsigned long *count, const char *text);
 
@@ -238,6 +296,10 @@ int selector_parse(struct selector *sel, const char *text);
 
 /* screen.c */
 void put_unseen(FILE *out, const struct snapshot *s);
+
+/* census-page.c */
+void put_census(FILE *out, const struct options *o, const struct snapshot *s,
+		const struct census *c);
 
 /* sentences.c */
 void say_event(char *buf, size_t size, const struct event *event);
@@ -254,13 +316,20 @@ int flush_output(void);
 void put_hanging(FILE *out, const char *lead, size_t hang, const char *text);
 void put_wrapped(FILE *out, const char *indent, const char *text);
 size_t screen_rows(void);
+void put_bar(FILE *out, const struct options *o, uint64_t part, uint64_t whole,
+	     int width);
 
 /* json.c */
 json_t *json_record(const struct record *r, const struct field *fields);
 void json_add(json_t *object, const struct record *r, const struct field *f);
 json_t *json_netns(const struct netns *n);
+json_t *json_names(const struct netns *n);
 json_t *json_name(const char *text);
 json_t *json_time(uint64_t ns);
+
+/* cgroups.c */
+char *cgroup_path(uint64_t id);
+void cgroup_name(char *buf, size_t size, const char *path);
 
 /* fail.c */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -375,6 +375,7 @@ static int events_follow(const struct options *o)
 const struct command command_events = {
 	.name = "events",
 	.summary = "what happened, and who did it; -f follows",
+	.options = "fN",
 	.read = events_read,
 	.text = events_text,
 	.json = events_json,

@@ -20,6 +20,9 @@ _Static_assert(CTK_A_STATUS_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_HOOK_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_EVENT_MAX < RECORD_VALUES, "a record is too small");
 _Static_assert(CTK_A_ACTOR_MAX < RECORD_VALUES, "a record is too small");
+_Static_assert(CTK_A_OFFENDER_MAX < RECORD_VALUES, "a record is too small");
+_Static_assert(CTK_A_CENSUS_MAX < RECORD_VALUES, "a record is too small");
+_Static_assert(CTK_A_CENSUS_PART_MAX < RECORD_VALUES, "a record is too small");
 
 static const char *const hook_words[] = {
 	[CTK_HOOK_WRAPPER] = "wrapper",
@@ -53,6 +56,35 @@ static const char *const event_words[] = {
 	[CTK_EVENT_CHAIN_END] = "chain-end",
 	[CTK_EVENT_HOOK_BLIND] = "hook-blind",
 	[CTK_EVENT_NETNS_GONE] = "netns-gone",
+	NULL
+};
+
+static const char *const attribution_words[] = {
+	[CTK_ATTRIBUTION_AUTO] = "auto",
+	[CTK_ATTRIBUTION_ON] = "on",
+	[CTK_ATTRIBUTION_OFF] = "off",
+	NULL
+};
+
+static const char *const drop_reason_words[] = {
+	[CTK_DROP_REASON_TABLE_FULL] = "table-full",
+	[CTK_DROP_REASON_CHAIN_TOO_LONG] = "chain-too-long",
+	[CTK_DROP_REASON_NO_MEMORY] = "no-memory",
+	NULL
+};
+
+/* Keys of by_tcp_state in JSON, and therefore written like keys. */
+static const char *const tcp_state_words[] = {
+	[CTK_TCP_STATE_NONE] = "none",
+	[CTK_TCP_STATE_SYN_SENT] = "syn_sent",
+	[CTK_TCP_STATE_SYN_RECV] = "syn_recv",
+	[CTK_TCP_STATE_ESTABLISHED] = "established",
+	[CTK_TCP_STATE_FIN_WAIT] = "fin_wait",
+	[CTK_TCP_STATE_CLOSE_WAIT] = "close_wait",
+	[CTK_TCP_STATE_LAST_ACK] = "last_ack",
+	[CTK_TCP_STATE_TIME_WAIT] = "time_wait",
+	[CTK_TCP_STATE_CLOSE] = "close",
+	[CTK_TCP_STATE_SYN_SENT2] = "syn_sent2",
 	NULL
 };
 
@@ -164,11 +196,17 @@ const struct field netns_fields[] = {
 	  "table_full_drops" },
 	{ CTK_A_NETNS_CHAIN_TOO_LONG_DROPS, TYPE_U64, UNIT_NUMBER,
 	  "chain_too_long_drops" },
+	{ CTK_A_NETNS_NO_MEMORY_DROPS, TYPE_U64, UNIT_NUMBER,
+	  "no_memory_drops" },
 	{ CTK_A_NETNS_OTHER_DROPS, TYPE_U64, UNIT_NUMBER, "other_drops" },
 	{ CTK_A_NETNS_REFUSED_INSERTS, TYPE_U64, UNIT_NUMBER,
 	  "refused_inserts" },
 	{ CTK_A_NETNS_ADMITTED_BY_EVICTION, TYPE_U64, UNIT_NUMBER,
 	  "admitted_by_eviction" },
+	{ CTK_A_NETNS_ATTRIBUTED_DROPS, TYPE_U64, UNIT_NUMBER,
+	  "attributed_drops" },
+	{ CTK_A_NETNS_UNATTRIBUTED_DROPS, TYPE_U64, UNIT_NUMBER,
+	  "unattributed_drops" },
 	{ }
 };
 
@@ -211,6 +249,12 @@ const struct field status_fields[] = {
 	  .summary = true },
 	{ CTK_A_STATUS_MISSED, TYPE_U64, UNIT_NUMBER, "missed",
 	  .summary = true },
+	{ CTK_A_STATUS_ATTRIBUTION, TYPE_U32, UNIT_ENUM, "attribution",
+	  attribution_words },
+	{ CTK_A_STATUS_ARMED, TYPE_U8, UNIT_FLAG, "armed" },
+	{ CTK_A_STATUS_MARKS_LOST, TYPE_U64, UNIT_NUMBER, "marks_lost" },
+	{ CTK_A_STATUS_OFFENDER_SLOTS, TYPE_U32, UNIT_NUMBER,
+	  "offender_slots" },
 	{ }
 };
 
@@ -258,6 +302,81 @@ const struct field actor_fields[] = {
 	{ CTK_A_ACTOR_PID, TYPE_U32, UNIT_NUMBER, "pid" },
 	{ CTK_A_ACTOR_PARENT_COMM, TYPE_STRING, UNIT_TEXT, "parent_comm" },
 	{ CTK_A_ACTOR_REQUEST, TYPE_STRING, UNIT_TEXT, "request" },
+	{ }
+};
+
+/* Of packets lost that were alike; what the cgroup is called is not in it. */
+const struct field offender_fields[] = {
+	{ CTK_A_OFFENDER_NETNS_ID, TYPE_U64, UNIT_NUMBER, "netns_id" },
+	{ CTK_A_OFFENDER_NETNS_INUM, TYPE_U32, UNIT_NUMBER, "netns_inum" },
+	{ CTK_A_OFFENDER_L4PROTO, TYPE_U8, UNIT_L4PROTO, "l4proto" },
+	{ CTK_A_OFFENDER_SRC, TYPE_ADDRESS, UNIT_TEXT, "src" },
+	{ CTK_A_OFFENDER_DST, TYPE_ADDRESS, UNIT_TEXT, "dst" },
+	{ CTK_A_OFFENDER_SPORT, TYPE_U16, UNIT_NUMBER, "sport" },
+	{ CTK_A_OFFENDER_DPORT, TYPE_U16, UNIT_NUMBER, "dport" },
+	{ CTK_A_OFFENDER_ICMP_TYPE, TYPE_U8, UNIT_NUMBER, "icmp_type" },
+	{ CTK_A_OFFENDER_ICMP_CODE, TYPE_U8, UNIT_NUMBER, "icmp_code" },
+	{ CTK_A_OFFENDER_ZONE, TYPE_U16, UNIT_NUMBER, "zone" },
+	{ CTK_A_OFFENDER_REASON, TYPE_U32, UNIT_ENUM, "reason",
+	  drop_reason_words },
+	{ CTK_A_OFFENDER_IFINDEX, TYPE_U32, UNIT_NUMBER, "ifindex" },
+	{ CTK_A_OFFENDER_IFNAME, TYPE_STRING, UNIT_TEXT, "ifname" },
+	{ CTK_A_OFFENDER_PID, TYPE_U32, UNIT_NUMBER, "pid" },
+	{ CTK_A_OFFENDER_COMM, TYPE_STRING, UNIT_TEXT, "comm" },
+	{ CTK_A_OFFENDER_CGROUP_ID, TYPE_U64, UNIT_NUMBER, "cgroup_id" },
+	{ CTK_A_OFFENDER_COUNT, TYPE_U64, UNIT_NUMBER, "count" },
+	{ CTK_A_OFFENDER_ERROR, TYPE_U64, UNIT_NUMBER, "error" },
+	{ CTK_A_OFFENDER_FIRST_TIME, TYPE_U64, UNIT_TIME, "first_time" },
+	{ CTK_A_OFFENDER_LAST_TIME, TYPE_U64, UNIT_TIME, "last_time" },
+	{ }
+};
+
+const struct field census_fields[] = {
+	{ CTK_A_CENSUS_NETNS_ID, TYPE_U64, UNIT_NUMBER, "netns_id" },
+	{ CTK_A_CENSUS_NETNS_INUM, TYPE_U32, UNIT_NUMBER, "netns_inum" },
+	{ CTK_A_CENSUS_TIME, TYPE_U64, UNIT_TIME, "time" },
+	{ CTK_A_CENSUS_SINCE, TYPE_U64, UNIT_TIME, "since" },
+	{ CTK_A_CENSUS_ENTRIES, TYPE_U32, UNIT_NUMBER, "entries" },
+	{ CTK_A_CENSUS_LIMIT, TYPE_U32, UNIT_NUMBER, "limit" },
+	{ CTK_A_CENSUS_BUCKETS, TYPE_U32, UNIT_NUMBER, "buckets" },
+	{ CTK_A_CENSUS_ASSURED, TYPE_U32, UNIT_NUMBER, "assured" },
+	{ CTK_A_CENSUS_EVICTABLE, TYPE_U32, UNIT_NUMBER, "evictable" },
+	{ CTK_A_CENSUS_EXPIRED, TYPE_U32, UNIT_NUMBER, "expired" },
+	{ CTK_A_CENSUS_SRC_NAT, TYPE_U32, UNIT_NUMBER, "src_nat" },
+	{ CTK_A_CENSUS_DST_NAT, TYPE_U32, UNIT_NUMBER, "dst_nat" },
+	{ CTK_A_CENSUS_ESTABLISHED_TIMEOUT, TYPE_U32, UNIT_SECONDS,
+	  "established_timeout" },
+	{ CTK_A_CENSUS_CHAIN_LOSS_RATIO, TYPE_U32, UNIT_MILLIONTHS,
+	  "chain_loss_ratio" },
+	{ CTK_A_CENSUS_CONSISTENT, TYPE_U8, UNIT_FLAG, "consistent" },
+	{ CTK_A_CENSUS_DURATION, TYPE_U64, UNIT_MILLISECONDS, "duration_ms" },
+	{ }
+};
+
+const struct field census_lists[] = {
+	{ CTK_A_CENSUS_BY_L4PROTO, .name = "by_l4proto" },
+	{ CTK_A_CENSUS_BY_TCP_STATE, .name = "by_tcp_state" },
+	{ CTK_A_CENSUS_TIME_LEFT, .name = "time_left" },
+	{ CTK_A_CENSUS_ESTABLISHED_IDLE, .name = "established_idle" },
+	{ CTK_A_CENSUS_TOP_SRC, .name = "top_src" },
+	{ CTK_A_CENSUS_TOP_DST, .name = "top_dst" },
+	{ CTK_A_CENSUS_TOP_DPORT, .name = "top_dport" },
+	{ CTK_A_CENSUS_TOP_SERVICE, .name = "top_service" },
+	{ CTK_A_CENSUS_CHAIN_LENGTH, .name = "chain_length" },
+	{ }
+};
+
+const struct field census_part_fields[] = {
+	{ CTK_A_CENSUS_PART_L4PROTO, TYPE_U8, UNIT_L4PROTO, "l4proto" },
+	{ CTK_A_CENSUS_PART_TCP_STATE, TYPE_U8, UNIT_ENUM, "tcp_state",
+	  tcp_state_words },
+	{ CTK_A_CENSUS_PART_LE, TYPE_U32, UNIT_SECONDS, "le" },
+	{ CTK_A_CENSUS_PART_ADDR, TYPE_ADDRESS, UNIT_TEXT, "addr" },
+	{ CTK_A_CENSUS_PART_PORT, TYPE_U16, UNIT_NUMBER, "port" },
+	{ CTK_A_CENSUS_PART_LENGTH, TYPE_U32, UNIT_NUMBER, "length" },
+	{ CTK_A_CENSUS_PART_ENTRIES, TYPE_U32, UNIT_NUMBER, "entries" },
+	{ CTK_A_CENSUS_PART_BUCKETS, TYPE_U32, UNIT_NUMBER, "buckets" },
+	{ CTK_A_CENSUS_PART_ERROR, TYPE_U32, UNIT_NUMBER, "error" },
 	{ }
 };
 
@@ -342,6 +461,7 @@ void format_field(char *buf, size_t size, const struct record *r,
 		format_duration(buf, size, value);
 		break;
 	case UNIT_NANOSECONDS:
+	case UNIT_MILLISECONDS:
 		format_span(buf, size, value);
 		break;
 	case UNIT_MILLIONTHS:
@@ -361,6 +481,9 @@ void format_field(char *buf, size_t size, const struct record *r,
 		break;
 	case UNIT_TEXT:
 		snprintf(buf, size, "%s", get_text(r, f->attr));
+		break;
+	case UNIT_L4PROTO:
+		format_l4proto(buf, size, value);
 		break;
 	}
 }

@@ -16,10 +16,12 @@
 
 enum field_type {
 	TYPE_U8,
+	TYPE_U16,
 	TYPE_U32,
 	TYPE_S32,
 	TYPE_U64,
 	TYPE_STRING,
+	TYPE_ADDRESS,	/* its value is a text, as inet_ntop() has it */
 };
 
 enum field_unit {
@@ -27,16 +29,18 @@ enum field_unit {
 	UNIT_BYTES,
 	UNIT_SECONDS,
 	UNIT_NANOSECONDS,
+	UNIT_MILLISECONDS,	/* in JSON; come as nanoseconds */
 	UNIT_MILLIONTHS,
 	UNIT_TIME,	/* nanoseconds since the epoch */
 	UNIT_FLAG,
 	UNIT_ENUM,
 	UNIT_ERRNO,
 	UNIT_TEXT,
+	UNIT_L4PROTO,
 };
 
 #define RECORD_VALUES	32
-#define RECORD_TEXTS	3
+#define RECORD_TEXTS	4
 
 /* The attributes of one object, by attribute number; absent is unknown. */
 struct record {
@@ -93,6 +97,10 @@ extern const struct field status_fields[];
 extern const struct field hook_fields[];
 extern const struct field event_fields[];
 extern const struct field actor_fields[];
+extern const struct field offender_fields[];
+extern const struct field census_fields[];
+extern const struct field census_lists[];	/* nests of census_part_fields */
+extern const struct field census_part_fields[];
 
 bool loses_now(const struct record *r, uint64_t now);
 const struct field *field_of(const struct field *fields, unsigned int attr);
@@ -100,8 +108,15 @@ const char *field_word(const struct field *f, const struct record *r);
 void format_field(char *buf, size_t size, const struct record *r,
 		  const struct field *f, uint64_t now);
 
+/* protocols.c */
+const char *l4proto_name(uint64_t l4proto);
+void format_l4proto(char *buf, size_t size, uint64_t l4proto);
+void format_icmp(char *buf, size_t size, uint64_t l4proto, uint64_t type,
+		 uint64_t code);
+
 /* format.c */
 void format_count(char *buf, size_t size, uint64_t n, int width);
+void format_share(char *buf, size_t size, uint64_t part, uint64_t whole);
 void format_duration(char *buf, size_t size, uint64_t seconds);
 void format_span(char *buf, size_t size, uint64_t ns);
 void format_age(char *buf, size_t size, uint64_t then, uint64_t now);

@@ -26,6 +26,17 @@ void format_count(char *buf, size_t size, uint64_t n, int width)
 	}
 }
 
+/* Rounded down, so that 100% is all; what is not nothing is not 0%. */
+void format_share(char *buf, size_t size, uint64_t part, uint64_t whole)
+{
+	uint64_t share = whole ? part * 100 / whole : 0;
+
+	if (part && !share)
+		snprintf(buf, size, "<1%%");
+	else
+		snprintf(buf, size, "%" PRIu64 "%%", share);
+}
+
 /* 45s, 1m34s, 2h05m, 3d04h: two units, seven columns. */
 void format_duration(char *buf, size_t size, uint64_t seconds)
 {

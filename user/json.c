@@ -36,6 +36,8 @@ static json_t *json_value(const struct record *r, const struct field *f)
 	switch ((enum field_unit)f->unit) {
 	case UNIT_NANOSECONDS:
 		return json_real((double)value / NSEC_PER_SEC);
+	case UNIT_MILLISECONDS:
+		return json_real((double)value / 1e6);
 	case UNIT_MILLIONTHS:
 		return json_real((double)value / 1e6);
 	case UNIT_TIME:
@@ -44,6 +46,9 @@ static json_t *json_value(const struct record *r, const struct field *f)
 		return json_boolean(value);
 	case UNIT_TEXT:
 		return json_name(get_text(r, f->attr));
+	case UNIT_L4PROTO:
+		word = l4proto_name(value);
+		return word ? json_string(word) : json_integer((json_int_t)value);
 	case UNIT_ENUM:
 		word = field_word(f, r);
 		return word ? json_string(word) : json_integer((json_int_t)value);
@@ -68,14 +73,20 @@ json_t *json_record(const struct record *r, const struct field *fields)
 	return object;
 }
 
-json_t *json_netns(const struct netns *n)
+json_t *json_names(const struct netns *n)
 {
-	json_t *object = json_record(&n->r, netns_fields);
 	json_t *names = json_array();
 
 	for (size_t i = 0; i < n->n_names; i++)
 		json_array_append_new(names, json_name(n->names[i].text));
-	json_object_set_new(object, "names", names);
+	return names;
+}
+
+json_t *json_netns(const struct netns *n)
+{
+	json_t *object = json_record(&n->r, netns_fields);
+
+	json_object_set_new(object, "names", json_names(n));
 	if (n->stats.present)
 		json_object_set_new(object, "kernel_stats",
 				    json_record(&n->stats,

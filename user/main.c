@@ -18,6 +18,8 @@
 /* A command is registered here; the first runs where none is named. */
 static const struct command *const commands[] = {
 	&command_screen,
+	&command_drops,
+	&command_entries,
 	&command_events,
 	&command_status,
 	&command_reset,
@@ -38,7 +40,9 @@ static void print_help(void)
 	      "  -j, --json            JSON; with INTERVAL or -f an object per line\n"
 	      "  -p, --pretty          indented JSON\n"
 	      "  -f, --follow          events: and those still to come\n"
-	      "  -a, --all             every namespace; reset clears all\n"
+	      "  -k, --kept            entries: counted when losses began\n"
+	      "  -s, --sort KEY        drops: by lost, last, src or dst\n"
+	      "  -a, --all             every namespace or line; reset clears all\n"
 	      "  -N, --netns WHICH     one: NAME, PID, PATH or inode number\n"
 	      "  -n, --numeric         inode numbers instead of names\n"
 	      "  -H, --no-header       no header above the table\n"
@@ -69,10 +73,8 @@ static const struct command *parse_words(struct options *o, char **words)
 		if (!command)
 			return NULL;
 	}
-	if (o->follow && !command->follow) {
-		fail("-f follows events: ctkstat events -f");
+	if (check_options(o, command))
 		return NULL;
-	}
 	if (*words && !command->repeats) {
 		fail("%s takes no further argument, such as '%s'",
 		     command->name, *words);

@@ -18,10 +18,20 @@ int parse_attr(const struct nlattr *attr, const struct field *fields,
 int parse_nest(const struct nlattr *nest, const struct field *fields,
 	       struct record *r);
 int module_refused(const char *what, const struct field *fields, int error);
+int module_dump(const char *what, const struct field *fields, uint8_t cmd,
+		uint16_t attr, uint64_t id, genl_reply reply,
+		void (*clear)(struct snapshot *s), struct snapshot *s);
 
 /* module-events.c */
 int module_read_events(struct snapshot *s);
 int module_subscribe(void);
 void module_drain(void);
+
+/* module-offenders.c */
+int module_read_offenders(struct snapshot *s, uint64_t id);
+
+/* module-census.c */
+int module_read_census(struct snapshot *s, uint64_t id);
+int module_read_kept(struct snapshot *s, uint64_t id);
 
 #endif /* MODULE_H */

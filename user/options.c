@@ -17,6 +17,8 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "follow", no_argument, NULL, 'f' },
+	{ "kept", no_argument, NULL, 'k' },
+	{ "sort", required_argument, NULL, 's' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "netns", required_argument, NULL, 'N' },
 	{ "numeric", no_argument, NULL, 'n' },
@@ -38,6 +40,25 @@ static int parse_color(struct options *o, const char *when)
 		return fail("--color is auto, always or never, not '%s'",
 			    when);
 	return 0;
+}
+
+static int parse_sort(struct options *o, const char *key)
+{
+	static const char *const keys[] = {
+		[SORT_LOST] = "lost",
+		[SORT_LAST] = "last",
+		[SORT_SRC] = "src",
+		[SORT_DST] = "dst",
+	};
+
+	o->sorted = key;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(key, keys[i]))
+			continue;
+		o->sort = (enum sort)i;
+		return 0;
+	}
+	return fail("--sort is lost, last, src or dst, not '%s'", key);
 }
 
 void detect_terminal(struct options *o)
@@ -88,6 +109,11 @@ static int parse_option(struct options *o, int c, char *const argv[])
 	case 'f':
 		o->follow = true;
 		return 0;
+	case 'k':
+		o->kept = true;
+		return 0;
+	case 's':
+		return parse_sort(o, optarg);
 	case 'a':
 		o->all = true;
 		return 0;
@@ -120,7 +146,7 @@ int parse_options(struct options *o, int argc, char **argv)
 	int c, error = 0;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":jpfaN:nHtc::Vh", long_options,
+	while ((c = getopt_long(argc, argv, ":jpfks:aN:nHtc::Vh", long_options,
 				NULL)) >= 0)
 		if (error)
 			o->json |= c == 'j';
@@ -130,7 +156,31 @@ int parse_options(struct options *o, int argc, char **argv)
 		return error;
 	if (o->pretty && !o->json)
 		return fail("-p makes JSON pretty: it needs -j");
-	if (o->all && o->which)
+	return 0;
+}
+
+/* What would be done without, and not be missed until it is too late. */
+int check_options(const struct options *o, const struct command *command)
+{
+	const struct {
+		char letter;
+		bool given;
+		const char *why;
+	} particular[] = {
+		{ 'a', o->all, "-a is for the first screen, drops, entries and reset" },
+		{ 'N', o->which, "what it tells is of no single namespace" },
+		{ 'f', o->follow, "-f follows events: ctkstat events -f" },
+		{ 'k', o->kept, "-k is for what entries has kept: ctkstat entries -k" },
+		{ 's', o->sorted, "-s is the order of drops: ctkstat drops -s last" },
+	};
+
+	for (size_t i = 0; i < sizeof(particular) / sizeof(particular[0]); i++)
+		if (particular[i].given &&
+		    !strchr(command->options, particular[i].letter))
+			return fail("%s takes no -%c: %s", *command->name ?
+				    command->name : "the first screen",
+				    particular[i].letter, particular[i].why);
+	if (o->all && o->which && !command->all_is_lines)
 		return fail("-a and -N exclude each other");
 	return 0;
 }

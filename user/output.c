@@ -22,13 +22,14 @@ int flush_output(void)
 }
 
 /*
- * Over the screen before it. A line is cleared before it is written: behind
- * its last column the cursor would still be on it.
+ * Over the screen before it, as much as it has room for; the cursor's is the
+ * last line. A line is cleared before it is written: behind its last column the
+ * cursor would still be on it.
  */
 static void put_over(const char *text)
 {
 	fputs("\033[H", stdout);
-	while (*text) {
+	for (size_t left = screen_rows() - 1; *text && left; left--) {
 		size_t len = strcspn(text, "\n");
 
 		fputs("\033[2K", stdout);
@@ -123,4 +124,24 @@ size_t screen_rows(void)
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) || !ws.ws_row)
 		return 24;
 	return ws.ws_row;
+}
+
+/* Eighths of a column where the terminal has them. */
+void put_bar(FILE *out, const struct options *o, uint64_t part, uint64_t whole,
+	     int width)
+{
+	static const char *const eighths[] = {
+		" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"
+	};
+	uint64_t left = whole ? part * (uint64_t)width * 8 / whole : 0;
+
+	for (int i = 0; i < width; i++) {
+		uint64_t eighth = left > 8 ? 8 : left;
+
+		if (o->utf8)
+			fputs(eighths[eighth], out);
+		else
+			fputc(eighth > 3 ? '#' : ' ', out);
+		left -= eighth;
+	}
 }

@@ -12,15 +12,19 @@
 
 static void put_cleared(FILE *out, const struct netns *n)
 {
-	char name[64], text[320];
+	uint64_t no_memory = get(&n->r, CTK_A_NETNS_NO_MEMORY_DROPS);
+	char name[64], memory[48] = "", text[320];
 
+	if (no_memory)
+		snprintf(memory, sizeof(memory), ", no memory %" PRIu64,
+			 no_memory);
 	netns_label(name, sizeof(name), n, 40);
 	snprintf(text, sizeof(text), "%s: cleared %" PRIu64
 		 " lost (table-full %" PRIu64 ", chain-too-long %" PRIu64
-		 ", other %" PRIu64 "), %" PRIu64 " refused inserts",
+		 "%s, other %" PRIu64 "), %" PRIu64 " refused inserts",
 		 name, get(&n->r, CTK_A_NETNS_LOST),
 		 get(&n->r, CTK_A_NETNS_TABLE_FULL_DROPS),
-		 get(&n->r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS),
+		 get(&n->r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS), memory,
 		 get(&n->r, CTK_A_NETNS_OTHER_DROPS),
 		 get(&n->r, CTK_A_NETNS_REFUSED_INSERTS));
 	put_wrapped(out, "", text);
@@ -78,6 +82,7 @@ static int clear_losses(struct snapshot *s, const struct options *o)
 const struct command command_reset = {
 	.name = "reset",
 	.summary = "sets the losses of a namespace to zero (-N, or -a all)",
+	.options = "aN",
 	.read = clear_losses,
 	.text = reset_text,
 	.json = reset_json,

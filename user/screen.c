@@ -58,25 +58,6 @@ static void put_verdict(FILE *out, const struct options *o,
 		put_wrapped(out, "  ", v.more[i]);
 }
 
-/* Eighths of a column where the terminal has them. */
-static void put_bar(FILE *out, const struct options *o, uint64_t fill)
-{
-	static const char *const eighths[] = {
-		" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"
-	};
-	uint64_t left = fill * BAR_WIDTH * 8 / FILL_FULL;
-
-	for (int i = 0; i < BAR_WIDTH; i++) {
-		uint64_t part = left > 8 ? 8 : left;
-
-		if (o->utf8)
-			fputs(eighths[part], out);
-		else
-			fputc(part > 3 ? '#' : ' ', out);
-		left -= part;
-	}
-}
-
 static void put_header(FILE *out, const struct options *o)
 {
 	const struct field *f;
@@ -126,7 +107,8 @@ static void put_row(FILE *out, const struct options *o,
 		fprintf(out, " %*s", f->width, cell);
 		if (f->attr == CTK_A_NETNS_FILL && o->terminal) {
 			fputc(' ', out);
-			put_bar(out, o, get(&n->r, f->attr));
+			put_bar(out, o, get(&n->r, f->attr), FILL_FULL,
+				BAR_WIDTH);
 		}
 	}
 	fprintf(out, "%s\n", o->color ? PLAIN : "");
@@ -194,11 +176,16 @@ static void put_elsewhere(FILE *out, const struct snapshot *s)
 {
 	uint64_t other = sum(s, CTK_A_NETNS_OTHER_DROPS, false);
 	uint64_t refused = sum(s, CTK_A_NETNS_REFUSED_INSERTS, false);
-	char chains[24] = "-", others[48] = "", inserts[48] = "", text[256];
+	uint64_t no_memory = sum(s, CTK_A_NETNS_NO_MEMORY_DROPS, false);
+	char chains[24] = "-", memory[48] = "", others[48] = "",
+	     inserts[48] = "", text[256];
 
 	if (has_any(s, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS))
 		snprintf(chains, sizeof(chains), "%" PRIu64,
 			 sum(s, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS, false));
+	if (no_memory)
+		snprintf(memory, sizeof(memory), ", no-memory %" PRIu64,
+			 no_memory);
 	if (other)
 		snprintf(others, sizeof(others), ", other-drops %" PRIu64,
 			 other);
@@ -207,9 +194,9 @@ static void put_elsewhere(FILE *out, const struct snapshot *s)
 			 ", refused-inserts %" PRIu64, refused);
 	snprintf(text, sizeof(text),
 		 "elsewhere: chain-too-long %s, insert-failed %" PRIu64
-		 ", invalid %" PRIu64 "%s%s", chains,
+		 ", invalid %" PRIu64 "%s%s%s", chains,
 		 sum(s, CTK_A_KERNEL_STATS_INSERT_FAILED, true),
-		 sum(s, CTK_A_KERNEL_STATS_INVALID, true), others, inserts);
+		 sum(s, CTK_A_KERNEL_STATS_INVALID, true), memory, others, inserts);
 	put_wrapped(out, "", text);
 }
 
@@ -347,6 +334,7 @@ const struct command command_screen = {
 	.name = "",
 	.summary = "which table is full, who loses, since when",
 	.repeats = true,
+	.options = "aN",
 	.read = snapshot_read,
 	.text = screen_text,
 	.json = screen_json,

@@ -5,6 +5,7 @@
  * alone and those that are absent stay unknown; one of the wrong length is an
  * error, since a number that is not the module's is worse than none.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -65,11 +66,26 @@ static int parse_string(const struct nlattr *attr, const struct field *f,
 	return 0;
 }
 
+static int parse_address(const struct nlattr *attr, const struct field *f,
+			 struct record *r)
+{
+	size_t len = mnl_attr_get_payload_len(attr);
+	char text[INET6_ADDRSTRLEN];
+
+	if (len != sizeof(struct in_addr) && len != sizeof(struct in6_addr))
+		return bad_length(attr, f->name);
+	inet_ntop(len == sizeof(struct in_addr) ? AF_INET : AF_INET6,
+		  mnl_attr_get_payload(attr), text, sizeof(text));
+	set_text(r, f->attr, text, strlen(text));
+	return 0;
+}
+
 static int parse_value(const struct nlattr *attr, const struct field *f,
 		       struct record *r)
 {
 	static const size_t lengths[] = {
 		[TYPE_U8] = sizeof(uint8_t),
+		[TYPE_U16] = sizeof(uint16_t),
 		[TYPE_U32] = sizeof(uint32_t),
 		[TYPE_S32] = sizeof(int32_t),
 		[TYPE_U64] = sizeof(uint64_t),
@@ -77,11 +93,16 @@ static int parse_value(const struct nlattr *attr, const struct field *f,
 
 	if (f->type == TYPE_STRING)
 		return parse_string(attr, f, r);
+	if (f->type == TYPE_ADDRESS)
+		return parse_address(attr, f, r);
 	if (mnl_attr_get_payload_len(attr) != lengths[f->type])
 		return bad_length(attr, f->name);
 	switch ((enum field_type)f->type) {
 	case TYPE_U8:
 		set(r, f->attr, mnl_attr_get_u8(attr));
+		break;
+	case TYPE_U16:
+		set(r, f->attr, mnl_attr_get_u16(attr));
 		break;
 	case TYPE_U32:
 		set(r, f->attr, mnl_attr_get_u32(attr));
@@ -172,6 +193,8 @@ static const char *request_attr_name(const struct field *fields, int attr)
 		return "netns_fd";
 	if (fields == netns_fields && attr == CTK_A_NETNS_NETNS_PID)
 		return "netns_pid";
+	if (fields == census_fields && attr == CTK_A_CENSUS_ALL)
+		return "all";
 	f = field_of(fields, (unsigned int)attr);
 	return f ? f->name : "unknown";
 }
@@ -209,22 +232,42 @@ static int module_read_status(struct snapshot *s)
 				      error) : 0;
 }
 
-static int read_all(struct snapshot *s)
+/*
+ * What a dump has of the namespace @id, which is the attribute @attr of the
+ * request, or with 0 of all that may be seen. Each attempt begins with @clear.
+ */
+int module_dump(const char *what, const struct field *fields, uint8_t cmd,
+		uint16_t attr, uint64_t id, genl_reply reply,
+		void (*clear)(struct snapshot *s), struct snapshot *s)
 {
-	char buf[GENL_REQUEST_SIZE];
 	int error = GENL_TORN;
 
 	for (int i = 0; i < DUMP_TRIES && error == GENL_TORN; i++) {
-		s->n_netns = 0;
-		error = genl_talk(&ctk,
-				  genl_request(&ctk, buf, CTK_CMD_NETNS_GET,
-					       NLM_F_DUMP),
-				  parse_netns, s);
+		char buf[GENL_REQUEST_SIZE];
+		struct nlmsghdr *nlh;
+
+		clear(s);
+		nlh = genl_request(&ctk, buf, cmd, NLM_F_DUMP);
+		if (id)
+			mnl_attr_put_u64(nlh, attr, id);
+		error = genl_talk(&ctk, nlh, reply, s);
 	}
 	if (error < 0)
-		return module_refused("read the namespaces", netns_fields,
-				      error);
-	s->torn = error == GENL_TORN;
+		return module_refused(what, fields, error);
+	s->torn |= error == GENL_TORN;
+	return 0;
+}
+
+static void clear_netns(struct snapshot *s)
+{
+	s->n_netns = 0;
+}
+
+static int read_all(struct snapshot *s)
+{
+	if (module_dump("read the namespaces", netns_fields, CTK_CMD_NETNS_GET,
+			0, 0, parse_netns, clear_netns, s))
+		return -1;
 	/* Only told to those who see all, see ctk.yaml. */
 	s->hidden = !has(&s->status.r, CTK_A_STATUS_MISSED);
 	return 0;
@@ -310,4 +353,7 @@ const struct source source_module = {
 	.read_events = module_read_events,
 	.subscribe = module_subscribe,
 	.drain = module_drain,
+	.read_offenders = module_read_offenders,
+	.read_census = module_read_census,
+	.read_kept = module_read_kept,
 };

@@ -67,6 +67,7 @@ static int read_from(struct snapshot *s, const struct source *source,
 	s->asked_all = which && which->by == SELECT_ALL;
 	s->n_netns = 0;
 	s->refused = 0;
+	s->torn = false;
 	memset(&s->status, 0, sizeof(s->status));
 	if (source->read_status(s))
 		return -1;
@@ -117,6 +118,86 @@ int snapshot_read(struct snapshot *s, const struct options *o)
 	return 0;
 }
 
+/* NULL for one that is gone, or came after the namespaces were read. */
+static const struct netns *netns_of(const struct snapshot *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->n_netns; i++)
+		if (get(&s->netns[i].r, CTK_A_NETNS_ID) == id)
+			return &s->netns[i];
+	return NULL;
+}
+
+/*
+ * What to ask for after the namespaces were read: the one of -N; the only one
+ * for those who see no other; 0, which is all, for the others.
+ */
+static uint64_t id_to_ask(const struct snapshot *s, const struct options *o)
+{
+	if (o->netns.by == SELECT_ALL && !s->hidden)
+		return 0;
+	return s->n_netns ? get(&s->netns[0].r, CTK_A_NETNS_ID) : 0;
+}
+
+static int without_module(const char *what)
+{
+	return fail("%s need the module ctk, which is not loaded: modprobe ctk, or insmod ctk.ko",
+		    what);
+}
+
+static void complete_offender(const struct snapshot *s, struct offender *o)
+{
+	o->netns = netns_of(s, get(&o->r, CTK_A_OFFENDER_NETNS_ID));
+	if (!has(&o->r, CTK_A_OFFENDER_CGROUP_ID))
+		return;
+	o->cgroup = cgroup_path(get(&o->r, CTK_A_OFFENDER_CGROUP_ID));
+	if (o->cgroup)
+		cgroup_name(o->cgroup_name, sizeof(o->cgroup_name), o->cgroup);
+}
+
+/* These three add to a snapshot whose namespaces were read with the same @o. */
+int snapshot_read_offenders(struct snapshot *s, const struct options *o)
+{
+	if (!s->source->read_offenders)
+		return without_module("drops");
+	if (s->source->read_offenders(s, id_to_ask(s, o)))
+		return -1;
+	for (size_t i = 0; i < s->n_offenders; i++)
+		complete_offender(s, &s->offenders[i]);
+	return 0;
+}
+
+static void complete_censuses(const struct snapshot *s,
+			      struct censuses *censuses)
+{
+	for (size_t i = 0; i < censuses->n; i++) {
+		struct census *c = &censuses->list[i];
+
+		if (has(&c->r, CTK_A_CENSUS_NETNS_ID))
+			c->netns = netns_of(s, get(&c->r,
+						   CTK_A_CENSUS_NETNS_ID));
+	}
+}
+
+int snapshot_read_census(struct snapshot *s, const struct options *o)
+{
+	if (!s->source->read_census)
+		return without_module("entries");
+	if (s->source->read_census(s, id_to_ask(s, o)))
+		return -1;
+	complete_censuses(s, &s->counted);
+	return 0;
+}
+
+int snapshot_read_kept(struct snapshot *s, const struct options *o)
+{
+	if (!s->source->read_kept)
+		return without_module("entries");
+	if (s->source->read_kept(s, id_to_ask(s, o)))
+		return -1;
+	complete_censuses(s, &s->kept);
+	return 0;
+}
+
 /* Whether it has all that was asked for. */
 bool snapshot_complete(const struct snapshot *s)
 {
@@ -136,9 +217,26 @@ struct netns *snapshot_add(struct snapshot *s)
 	return netns;
 }
 
+void censuses_free(struct censuses *censuses)
+{
+	for (size_t i = 0; i < censuses->n; i++)
+		for (size_t j = 0; j <= CTK_A_CENSUS_MAX; j++)
+			free(censuses->list[i].parts[j].list);
+	free(censuses->list);
+	censuses->list = NULL;
+	censuses->n = 0;
+}
+
 void snapshot_free(struct snapshot *s)
 {
 	names_free(&s->names);
+	for (size_t i = 0; i < s->n_offenders; i++)
+		free(s->offenders[i].cgroup);
+	free(s->offenders);
+	s->offenders = NULL;
+	s->n_offenders = 0;
+	censuses_free(&s->counted);
+	censuses_free(&s->kept);
 	free(s->events);
 	s->events = NULL;
 	s->n_events = 0;

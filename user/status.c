@@ -99,6 +99,7 @@ const struct command command_status = {
 	.name = "status",
 	.summary = "what ctk is attached to, by which hook, what it missed",
 	.repeats = true,
+	.options = "",
 	.read = snapshot_read_status,
 	.text = status_text,
 	.json = status_json,

@@ -59,7 +59,8 @@ static bool table_full_loss(const struct snapshot *s, const struct record *r)
 uint64_t other_losses(const struct record *r)
 {
 	if (has(r, CTK_A_NETNS_OTHER_DROPS))
-		return get(r, CTK_A_NETNS_OTHER_DROPS);
+		return get(r, CTK_A_NETNS_OTHER_DROPS) +
+		       get(r, CTK_A_NETNS_NO_MEMORY_DROPS);
 	return get(r, CTK_A_NETNS_LOST) -
 	       get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS);
 }

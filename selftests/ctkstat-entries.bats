@@ -46,7 +46,8 @@ mixed_ns()
 			--dport $port --state $state -t 1000
 	done
 	insert "$1" -p sctp -s 198.18.9.1 -d 198.18.9.2 --orig-port-src 7 \
-		--orig-port-dst 8 --state ESTABLISHED -t 1000
+		--orig-port-dst 8 --state ESTABLISHED --orig-vtag 1 \
+		--reply-vtag 2 -t 1000
 	# Of a protocol that conntrack has no name for, by itself.
 	in_ns "$1" python3 -c 'if True:
 		from socket import *

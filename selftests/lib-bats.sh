@@ -25,6 +25,7 @@ SYSCTL=/proc/sys/net/netfilter
 
 # --- The module and conntrack ---------------------------------------------
 
+# ctk_insert [PARAMETER...]
 ctk_insert()
 {
 	local path
@@ -32,11 +33,11 @@ ctk_insert()
 	for path in "${CTK_MODULE-}" "$BATS_TEST_DIRNAME/ctk.ko" \
 		"$BATS_TEST_DIRNAME/../ctk.ko"; do
 		if [[ $path && -f $path ]]; then
-			insmod "$path"
+			insmod "$path" "$@"
 			return
 		fi
 	done
-	modprobe ctk
+	modprobe ctk "$@"
 }
 
 ctk_loaded()

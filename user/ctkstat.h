@@ -60,6 +60,7 @@ struct options {
 	double interval;	/* seconds; 0 is once */
 	unsigned long count;	/* of screens; 0 is for ever */
 	bool follow;		/* go on with what happens next */
+	bool print_config;	/* the files that keep what why proposes */
 	bool kept;		/* what was counted when losses began */
 	enum sort sort;
 	const char *sorted;	/* as -s was given, or NULL */
@@ -154,6 +155,7 @@ struct snapshot {
 	bool hidden;		/* some are not ours to see */
 	bool torn;		/* namespaces came and went while it was read */
 	struct names names;
+	struct why *why;	/* diagnoses, see why.h, if there are any */
 };
 
 /*
@@ -200,7 +202,7 @@ enum level {
 	LEVEL_UNKNOWN,
 };
 
-#define VERDICT_LINES	6
+#define VERDICT_LINES	12
 
 struct verdict {
 	enum level level;
@@ -211,6 +213,8 @@ struct verdict {
 
 /* @width: columns that the first line may take, the level included. */
 void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width);
+bool hook_is_blind(const struct snapshot *s);
+const struct netns *verdict_subject(const struct snapshot *s);
 const char *level_word(enum level level);
 const char *level_name(enum level level);
 uint64_t other_losses(const struct record *r);
@@ -226,6 +230,8 @@ enum state {
 	STATE_LOSING,
 };
 
+enum state netns_state(const struct snapshot *s, const struct netns *n);
+
 /* The namespace to name, how many more are in its state, their losses. */
 struct worst {
 	const struct netns *netns;
@@ -240,6 +246,8 @@ void say_worst(struct verdict *v, const struct snapshot *s,
 	       const struct worst *w, size_t width);
 void say_blind(struct verdict *v, const struct snapshot *s,
 	       enum state state);
+void say_why_blind(char *buf, size_t size, const struct snapshot *s,
+		   const char **command);
 
 /* A namespace below this, in millionths, that lost nothing can be folded. */
 #define FILL_FOLDED	200000U
@@ -269,6 +277,7 @@ extern const struct command command_screen;
 extern const struct command command_drops;
 extern const struct command command_entries;
 extern const struct command command_events;
+extern const struct command command_why;
 extern const struct command command_status;
 extern const struct command command_reset;
 
@@ -323,6 +332,7 @@ void put_bar(FILE *out, const struct options *o, uint64_t part, uint64_t whole,
 json_t *json_record(const struct record *r, const struct field *fields);
 void json_add(json_t *object, const struct record *r, const struct field *f);
 json_t *json_netns(const struct netns *n);
+json_t *json_event(const struct event *e);
 json_t *json_names(const struct netns *n);
 json_t *json_name(const char *text);
 json_t *json_time(uint64_t ns);

@@ -235,7 +235,7 @@ static void events_text(FILE *out, const struct options *o,
 		put_event(out, o, &layout, &s->events[i], s->now);
 }
 
-static json_t *event_json(const struct event *e)
+json_t *json_event(const struct event *e)
 {
 	json_t *object;
 
@@ -254,7 +254,7 @@ static json_t *events_json(const struct options *o, const struct snapshot *s)
 
 	(void)o;
 	for (size_t i = 0; i < s->n_events; i++)
-		json_array_append_new(list, event_json(&s->events[i]));
+		json_array_append_new(list, json_event(&s->events[i]));
 	return list;
 }
 
@@ -312,7 +312,7 @@ static int put_new(const struct options *o, const struct layout *layout,
 		const struct event *e = &s->events[i];
 
 		if (o->json) {
-			error = put_json(o, event_json(e));
+			error = put_json(o, json_event(e));
 		} else {
 			put_event(stdout, o, layout, e, s->now);
 			error = flush_output();

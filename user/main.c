@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&command_drops,
 	&command_entries,
 	&command_events,
+	&command_why,
 	&command_status,
 	&command_reset,
 };
@@ -42,6 +43,7 @@ static void print_help(void)
 	      "  -f, --follow          events: and those still to come\n"
 	      "  -k, --kept            entries: counted when losses began\n"
 	      "  -s, --sort KEY        drops: by lost, last, src or dst\n"
+	      "      --print-config    why: files that keep the fix over a reload\n"
 	      "  -a, --all             every namespace or line; reset clears all\n"
 	      "  -N, --netns WHICH     one: NAME, PID, PATH or inode number\n"
 	      "  -n, --numeric         inode numbers instead of names\n"

@@ -13,10 +13,14 @@
 
 #include "ctkstat.h"
 
+/* Has no letter. */
+#define PRINT_CONFIG	256
+
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "pretty", no_argument, NULL, 'p' },
 	{ "follow", no_argument, NULL, 'f' },
+	{ "print-config", no_argument, NULL, PRINT_CONFIG },
 	{ "kept", no_argument, NULL, 'k' },
 	{ "sort", required_argument, NULL, 's' },
 	{ "all", no_argument, NULL, 'a' },
@@ -109,6 +113,9 @@ static int parse_option(struct options *o, int c, char *const argv[])
 	case 'f':
 		o->follow = true;
 		return 0;
+	case PRINT_CONFIG:
+		o->print_config = true;
+		return 0;
 	case 'k':
 		o->kept = true;
 		return 0;
@@ -164,22 +171,25 @@ int check_options(const struct options *o, const struct command *command)
 {
 	const struct {
 		char letter;
+		const char *option;
 		bool given;
 		const char *why;
 	} particular[] = {
-		{ 'a', o->all, "-a is for the first screen, drops, entries and reset" },
-		{ 'N', o->which, "what it tells is of no single namespace" },
-		{ 'f', o->follow, "-f follows events: ctkstat events -f" },
-		{ 'k', o->kept, "-k is for what entries has kept: ctkstat entries -k" },
-		{ 's', o->sorted, "-s is the order of drops: ctkstat drops -s last" },
+		{ 'a', "-a", o->all, "-a is for the first screen, drops, entries and reset" },
+		{ 'N', "-N", o->which, "what it tells is of no single namespace" },
+		{ 'f', "-f", o->follow, "-f follows events: ctkstat events -f" },
+		{ 'k', "-k", o->kept, "-k is for what entries has kept: ctkstat entries -k" },
+		{ 's', "-s", o->sorted, "-s is the order of drops: ctkstat drops -s last" },
+		{ 'P', "--print-config", o->print_config,
+		  "it is of why: ctkstat why --print-config" },
 	};
 
 	for (size_t i = 0; i < sizeof(particular) / sizeof(particular[0]); i++)
 		if (particular[i].given &&
 		    !strchr(command->options, particular[i].letter))
-			return fail("%s takes no -%c: %s", *command->name ?
+			return fail("%s takes no %s: %s", *command->name ?
 				    command->name : "the first screen",
-				    particular[i].letter, particular[i].why);
+				    particular[i].option, particular[i].why);
 	if (o->all && o->which && !command->all_is_lines)
 		return fail("-a and -N exclude each other");
 	return 0;

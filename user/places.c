@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where namespaces can be entered: names lead to some, processes to others.
- * Finds them, and enters none.
+ * Finds them, and takes a thread there that asks for it.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ctkstat.h"
 #include "places.h"
@@ -167,4 +170,25 @@ void places_free(struct places *p)
 	for (size_t i = 0; i < p->n; i++)
 		free(p->list[i].path);
 	free(p->list);
+}
+
+/*
+ * The calling thread goes there: -1 if it may not, 0 if the place is gone, 1 if
+ * it is there.
+ */
+int place_enter(const struct place *p)
+{
+	int fd = open(p->path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int entered;
+
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM ? -1 : 0;
+	if (fstat(fd, &st) || (uint32_t)st.st_ino != p->inum) {
+		close(fd);
+		return 0;
+	}
+	entered = !setns(fd, CLONE_NEWNET);
+	close(fd);
+	return entered ? 1 : -1;
 }

@@ -26,5 +26,6 @@ struct places {
 int places_find(struct places *p, const struct snapshot *s,
 		const struct selector *which);
 void places_free(struct places *p);
+int place_enter(const struct place *p);
 
 #endif /* PLACES_H */

@@ -11,7 +11,7 @@
 
 #include <linux/ctk.h>
 
-#include "ctkstat.h"
+#include "why.h"
 
 #define NAME_WIDTH	18
 #define BAR_WIDTH	6
@@ -330,12 +330,25 @@ static json_t *screen_json(const struct options *o, const struct snapshot *s)
 	return top;
 }
 
+/* Of the namespace that the verdict names, also why. */
+static int screen_read(struct snapshot *s, const struct options *o)
+{
+	const struct netns *subject;
+
+	if (snapshot_read(s, o))
+		return -1;
+	if (o->json)
+		return 0;
+	subject = verdict_subject(s);
+	return subject ? why_read(s, subject) : 0;
+}
+
 const struct command command_screen = {
 	.name = "",
 	.summary = "which table is full, who loses, since when",
 	.repeats = true,
 	.options = "aN",
-	.read = snapshot_read,
+	.read = screen_read,
 	.text = screen_text,
 	.json = screen_json,
 };

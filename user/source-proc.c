@@ -7,13 +7,10 @@
  * Never changes anything in a namespace, and loads nothing.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -182,24 +179,6 @@ static void sum_losses(struct netns *n)
 		    get(&n->stats, CTK_A_KERNEL_STATS_CHAIN_TOOLONG));
 }
 
-/* -1 if it may not be entered, 0 if it is gone, 1 if we are there. */
-static int enter(const struct place *p)
-{
-	int fd = open(p->path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	int entered;
-
-	if (fd < 0)
-		return errno == EACCES || errno == EPERM ? -1 : 0;
-	if (fstat(fd, &st) || (uint32_t)st.st_ino != p->inum) {
-		close(fd);
-		return 0;
-	}
-	entered = !setns(fd, CLONE_NEWNET);
-	close(fd);
-	return entered ? 1 : -1;
-}
-
 static void *visit_all(void *data)
 {
 	struct visit *v = data;
@@ -208,7 +187,7 @@ static void *visit_all(void *data)
 	for (size_t i = 0; i < v->places->n && !v->error; i++) {
 		const struct place *p = &v->places->list[i];
 		struct netns *n;
-		int entered = p->inum == here ? 1 : enter(p);
+		int entered = p->inum == here ? 1 : place_enter(p);
 
 		if (entered < 0)
 			v->s->refused++;

@@ -10,7 +10,7 @@
 
 #include <linux/ctk.h>
 
-#include "ctkstat.h"
+#include "why.h"
 
 /* The first that can be used here serves. */
 static const struct source *const sources[] = {
@@ -230,6 +230,8 @@ void censuses_free(struct censuses *censuses)
 void snapshot_free(struct snapshot *s)
 {
 	names_free(&s->names);
+	why_free(s->why);
+	s->why = NULL;
 	for (size_t i = 0; i < s->n_offenders; i++)
 		free(s->offenders[i].cgroup);
 	free(s->offenders);

@@ -8,7 +8,7 @@
 
 #include <linux/ctk.h>
 
-#include "ctkstat.h"
+#include "why.h"
 
 #define RECENT		(3600 * NSEC_PER_SEC)
 
@@ -31,7 +31,7 @@ const char *level_name(enum level level)
 	return names[level];
 }
 
-static bool hook_is_blind(const struct snapshot *s)
+bool hook_is_blind(const struct snapshot *s)
 {
 	return has(&s->status.r, CTK_A_STATUS_HOOK) &&
 	       get(&s->status.r, CTK_A_STATUS_HOOK) == CTK_HOOK_BLIND;
@@ -65,7 +65,7 @@ uint64_t other_losses(const struct record *r)
 	       get(r, CTK_A_NETNS_CHAIN_TOO_LONG_DROPS);
 }
 
-static enum state state_of(const struct snapshot *s, const struct netns *n)
+enum state netns_state(const struct snapshot *s, const struct netns *n)
 {
 	const struct record *r = &n->r;
 	uint64_t fill = get(r, CTK_A_NETNS_FILL);
@@ -116,13 +116,24 @@ static void find_worst(const struct snapshot *s, struct worst *w)
 {
 	memset(w, 0, sizeof(*w));
 	for (size_t i = 0; i < s->n_netns; i++) {
-		enum state state = state_of(s, &s->netns[i]);
+		enum state state = netns_state(s, &s->netns[i]);
 
 		if (state > w->state)
 			*w = (struct worst){ .state = state };
 		if (state == w->state)
 			count_in(w, &s->netns[i]);
 	}
+}
+
+/* The namespace that the verdict names; NULL where nothing is wrong. */
+const struct netns *verdict_subject(const struct snapshot *s)
+{
+	struct worst worst;
+
+	if (!get(&s->status.r, CTK_A_STATUS_ATTACHED))
+		return NULL;
+	find_worst(s, &worst);
+	return worst.state > STATE_FINE ? worst.netns : NULL;
 }
 
 static enum level level_of(enum state state, bool blind)
@@ -161,4 +172,6 @@ void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width)
 	say_worst(v, s, &worst, width);
 	if (blind)
 		say_blind(v, s, worst.state);
+	if (s->why && s->why->n)
+		say_why(v, &s->why->list[0]);
 }

@@ -382,8 +382,25 @@ static bool is_off(const char *path)
 	return c == '0';
 }
 
-static void why_blind(char *buf, size_t size, const struct snapshot *s)
+/* What can have made a hook blind that was set, and what sets that right. */
+static const struct {
+	const char *path;
+	const char *what;
+	const char *command;
+} switches[] = {
+	{ "/proc/sys/kernel/ftrace_enabled", "kernel.ftrace_enabled is 0",
+	  "sysctl -w kernel.ftrace_enabled=1" },
+	{ "/sys/kernel/debug/kprobes/enabled", "kprobes are off",
+	  "echo 1 > /sys/kernel/debug/kprobes/enabled" },
+};
+
+#define N_SWITCHES	(sizeof(switches) / sizeof(switches[0]))
+
+/* In @command, where the reason is a switch, what sets it right; else NULL. */
+void say_why_blind(char *buf, size_t size, const struct snapshot *s,
+		   const char **command)
 {
+	*command = NULL;
 	for (size_t i = 0; i < s->status.n_hooks; i++) {
 		const struct record *hook = &s->status.hooks[i];
 
@@ -397,22 +414,23 @@ static void why_blind(char *buf, size_t size, const struct snapshot *s)
 			return;
 		}
 	}
-	if (is_off("/proc/sys/kernel/ftrace_enabled"))
-		snprintf(buf, size,
-			 "kernel.ftrace_enabled is 0, sysctl -w kernel.ftrace_enabled=1 sets it right");
-	else if (is_off("/sys/kernel/debug/kprobes/enabled"))
-		snprintf(buf, size,
-			 "kprobes are off, echo 1 > /sys/kernel/debug/kprobes/enabled sets it right");
-	else
-		snprintf(buf, size,
-			 "look at sysctl kernel.ftrace_enabled, debugfs kprobes/enabled, and ctkstat status");
+	for (size_t i = 0; i < N_SWITCHES; i++)
+		if (is_off(switches[i].path)) {
+			*command = switches[i].command;
+			snprintf(buf, size, "%s, %s sets it right",
+				 switches[i].what, switches[i].command);
+			return;
+		}
+	snprintf(buf, size,
+		 "look at sysctl kernel.ftrace_enabled, debugfs kprobes/enabled, and ctkstat status");
 }
 
 void say_blind(struct verdict *v, const struct snapshot *s, enum state state)
 {
+	const char *command;
 	char why[256];
 
-	why_blind(why, sizeof(why), s);
+	say_why_blind(why, sizeof(why), s, &command);
 	if (state == STATE_FINE)
 		snprintf(v->line, sizeof(v->line),
 			 "the hook is blind: a full table's losses are counted in other-drops");

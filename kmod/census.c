@@ -255,14 +255,6 @@ static int ctk_census_locked(struct net *net, struct ctk_census *census)
 	return err;
 }
 
-static void ctk_census_identify(struct net *net, struct ctk_census *census)
-{
-	rcu_read_lock();
-	census->netns_id = ctk_netns_of(net)->id;
-	rcu_read_unlock();
-	census->netns_inum = net->ns.inum;
-}
-
 /**
  * ctk_census_take() - count what fills the table now
  * @net: whose entries, referenced by the caller; NULL for all
@@ -279,8 +271,10 @@ int ctk_census_take(struct net *net, bool crowd, struct ctk_census *census)
 	int err = -EBUSY;
 
 	memset(census, 0, sizeof(*census));
-	if (net)
-		ctk_census_identify(net, census);
+	if (net) {
+		census->netns_id = ctk_netns_id_of(net);
+		census->netns_inum = net->ns.inum;
+	}
 	if (!crowd)
 		return ctk_census_locked(net, census);
 	if (atomic_inc_return(&ctk_census_crowd) <= CTK_CROWD)

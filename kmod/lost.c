@@ -32,6 +32,7 @@
 #include <trace/events/skb.h>
 #include <linux/ctk.h>
 #include "compat.h"
+#include "l4proto.h"
 #include "lost.h"
 #include "mark.h"
 #include "netns.h"

@@ -27,14 +27,6 @@ const struct nla_policy ctk_census_policy[CTK_A_CENSUS_ALL + 1] = {
 
 /* --- Whose ---------------------------------------------------------------- */
 
-static int ctk_census_refuse_others(struct netlink_ext_ack *extack,
-				    struct nlattr *attr)
-{
-	NL_SET_ERR_MSG_ATTR(extack, attr,
-			    "other namespaces are shown in the initial one, with CAP_NET_ADMIN");
-	return -EPERM;
-}
-
 /*
  * The namespace that an attribute names, or the socket's own without one;
  * referenced for put_net().
@@ -42,20 +34,10 @@ static int ctk_census_refuse_others(struct netlink_ext_ack *extack,
 static struct net *ctk_census_net(struct sk_buff *skb, struct nlattr *attr,
 				  struct netlink_ext_ack *extack)
 {
-	struct net *own = sock_net(skb->sk);
-	struct net *net;
-
 	if (!attr)
-		return get_net(own);
-	net = ctk_netns_get(nla_get_u64(attr));
-	if (net && (net_eq(net, own) || ctk_sees_all(skb)))
-		return net;
-	if (net)
-		put_net(net);
-	if (!ctk_sees_all(skb))
-		return ERR_PTR(ctk_census_refuse_others(extack, attr));
-	NL_SET_ERR_MSG_ATTR(extack, attr, "no such network namespace");
-	return ERR_PTR(-ENOENT);
+		return get_net(sock_net(skb->sk));
+	return ctk_net_if_seen(skb, ctk_netns_get(nla_get_u64(attr)) ?:
+			       ERR_PTR(-ENOENT), attr, extack);
 }
 
 static int ctk_census_allowed(struct sk_buff *skb, struct net *net,
@@ -369,7 +351,7 @@ int ctk_census_get_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	if (all && !ctk_sees_all(skb))
-		return ctk_census_refuse_others(info->extack, all);
+		return ctk_refuse_others(info->extack, all);
 	if (all && id) {
 		NL_SET_ERR_MSG_ATTR(info->extack, all,
 				    "a census is of one namespace or of all");
@@ -422,11 +404,8 @@ static int ctk_census_dump_whose(struct netlink_callback *cb)
 		return PTR_ERR(net);
 	err = ctk_census_allowed(cb->skb, net, id, cb->extack);
 	cb->args[CTK_DUMP_SEES_ALL] = ctk_sees_all(cb->skb);
-	if (!err && (id || !cb->args[CTK_DUMP_SEES_ALL])) {
-		rcu_read_lock();
-		cb->args[CTK_DUMP_NETNS] = ctk_netns_of(net)->id;
-		rcu_read_unlock();
-	}
+	if (!err && (id || !cb->args[CTK_DUMP_SEES_ALL]))
+		cb->args[CTK_DUMP_NETNS] = ctk_netns_id_of(net);
 	put_net(net);
 	return err;
 }

@@ -138,17 +138,14 @@ enum { CTK_DUMP_NEXT, CTK_DUMP_AFTER, CTK_DUMP_NETNS };
 int ctk_event_get_start(struct netlink_callback *cb)
 {
 	struct nlattr **attrs = ctk_genl_dump_attrs(cb);
-	struct net *own = sock_net(cb->skb->sk);
 
 	if (attrs && attrs[CTK_A_EVENT_SEQ])
 		cb->args[CTK_DUMP_AFTER] = nla_get_u64(attrs[CTK_A_EVENT_SEQ]);
-	if (ctk_sees_all(cb->skb)) {
+	if (ctk_sees_all(cb->skb))
 		cb->args[CTK_DUMP_NEXT] = cb->args[CTK_DUMP_AFTER];
-	} else {
-		rcu_read_lock();
-		cb->args[CTK_DUMP_NETNS] = ctk_netns_of(own)->id;
-		rcu_read_unlock();
-	}
+	else
+		cb->args[CTK_DUMP_NETNS] =
+			ctk_netns_id_of(sock_net(cb->skb->sk));
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <net/sock.h>
 #include <linux/ctk.h>
 #include "compat.h"
+#include "l4proto.h"
 #include "netlink.h"
 #include "netns.h"
 #include "offender.h"
@@ -42,16 +43,6 @@ static struct nlattr *ctk_offender_selector(struct netlink_callback *cb)
 	return attrs ? attrs[CTK_A_OFFENDER_NETNS_ID] : NULL;
 }
 
-static u64 ctk_own_id(struct netlink_callback *cb)
-{
-	u64 id;
-
-	rcu_read_lock();
-	id = ctk_netns_of(sock_net(cb->skb->sk))->id;
-	rcu_read_unlock();
-	return id;
-}
-
 /**
  * ctk_offender_get_start() - who asks, and of which namespace
  * @cb: the dump
@@ -67,7 +58,8 @@ int ctk_offender_get_start(struct netlink_callback *cb)
 	if (selector)
 		cb->args[CTK_DUMP_NETNS] = nla_get_u64(selector);
 	else if (cb->args[CTK_DUMP_ONE])
-		cb->args[CTK_DUMP_NETNS] = ctk_own_id(cb);
+		cb->args[CTK_DUMP_NETNS] =
+			ctk_netns_id_of(sock_net(cb->skb->sk));
 	return 0;
 }
 
@@ -79,11 +71,9 @@ static int ctk_offender_dump_allowed(struct netlink_callback *cb)
 	if (ctk_sees_all(cb->skb))
 		return 0;
 	/* What is next moves on while it is dumped. */
-	if (selector && nla_get_u64(selector) != ctk_own_id(cb)) {
-		NL_SET_ERR_MSG_ATTR(cb->extack, selector,
-				    "other namespaces are shown in the initial one, with CAP_NET_ADMIN");
-		return -EPERM;
-	}
+	if (selector &&
+	    nla_get_u64(selector) != ctk_netns_id_of(sock_net(cb->skb->sk)))
+		return ctk_refuse_others(cb->extack, selector);
 	if (netlink_ns_capable(cb->skb, sock_net(cb->skb->sk)->user_ns,
 			       CAP_NET_ADMIN))
 		return 0;

@@ -81,35 +81,62 @@ static struct net *ctk_net_by_selector(const struct nlattr *attr)
 	return net ?: ERR_PTR(-ENOENT);
 }
 
-/*
- * The namespace that a request speaks of, referenced for put_net(). Whoever
- * may not see a namespace is not told why a selector led to none.
+/**
+ * ctk_refuse_others() - a namespace that is not the reader's, nor to be seen
+ * @extack: filled
+ * @attr: that names it
+ *
+ * The same whether it exists or not.
+ *
+ * Return: -EPERM.
  */
-static struct net *ctk_request_net(struct sk_buff *skb, struct genl_info *info)
+int ctk_refuse_others(struct netlink_ext_ack *extack, struct nlattr *attr)
 {
-	struct nlattr *attr = ctk_selector(info);
-	struct net *own = genl_info_net(info);
-	struct net *net;
+	NL_SET_ERR_MSG_ATTR(extack, attr,
+			    "other namespaces are shown in the initial one, with CAP_NET_ADMIN");
+	return -EPERM;
+}
 
-	if (IS_ERR(attr))
-		return ERR_CAST(attr);
-	if (!attr)
-		return get_net(own);
-
-	net = ctk_net_by_selector(attr);
-	if (!IS_ERR(net) && net_eq(net, own))
+/**
+ * ctk_net_if_seen() - a namespace, if the reader may see it
+ * @skb: the request, or that of a dump
+ * @net: the namespace, referenced, or an error pointer where there is none
+ * @attr: that names it
+ * @extack: filled where it is refused
+ *
+ * Whoever may not see a namespace is not told why a selector led to none.
+ *
+ * Context: process.
+ *
+ * Return: @net; -EPERM, with the reference put, where it is not to be seen.
+ */
+struct net *ctk_net_if_seen(struct sk_buff *skb, struct net *net,
+			    struct nlattr *attr,
+			    struct netlink_ext_ack *extack)
+{
+	if (!IS_ERR(net) && net_eq(net, sock_net(skb->sk)))
 		return net;
 	if (!ctk_sees_all(skb)) {
 		if (!IS_ERR(net))
 			put_net(net);
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "other namespaces are shown in the initial one, with CAP_NET_ADMIN");
-		return ERR_PTR(-EPERM);
+		return ERR_PTR(ctk_refuse_others(extack, attr));
 	}
 	if (IS_ERR(net))
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "no such network namespace");
+		NL_SET_ERR_MSG_ATTR(extack, attr, "no such network namespace");
 	return net;
+}
+
+/* The namespace that a request speaks of, referenced for put_net(). */
+static struct net *ctk_request_net(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *attr = ctk_selector(info);
+
+	if (IS_ERR(attr))
+		return ERR_CAST(attr);
+	if (!attr)
+		return get_net(genl_info_net(info));
+	return ctk_net_if_seen(skb, ctk_net_by_selector(attr), attr,
+			       info->extack);
 }
 
 static size_t ctk_kernel_stats_size(void)

@@ -22,6 +22,10 @@ ctk_offender_policy[CTK_A_OFFENDER_NETNS_ID + 1];
 extern const struct nla_policy ctk_census_policy[CTK_A_CENSUS_ALL + 1];
 
 bool ctk_sees_all(struct sk_buff *skb);
+int ctk_refuse_others(struct netlink_ext_ack *extack, struct nlattr *attr);
+struct net *ctk_net_if_seen(struct sk_buff *skb, struct net *net,
+			    struct nlattr *attr,
+			    struct netlink_ext_ack *extack);
 bool ctk_reader_knows_pids(void);
 size_t ctk_actor_size(void);
 int ctk_put_actor(struct sk_buff *skb, int type, const struct ctk_actor *actor,

@@ -73,6 +73,22 @@ void ctk_netns_read(struct net *net, struct net *reader,
 	rcu_read_unlock();
 }
 
+/**
+ * ctk_netns_id_of() - ctk's number of a namespace
+ * @net: the namespace, referenced by the caller
+ *
+ * Context: any.
+ */
+u64 ctk_netns_id_of(const struct net *net)
+{
+	u64 id;
+
+	rcu_read_lock();
+	id = ctk_netns_of(net)->id;
+	rcu_read_unlock();
+	return id;
+}
+
 /* The first namespace from @id on, which is set to its id; under RCU. */
 static struct ctk_netns *ctk_netns_find(unsigned long *id)
 {

@@ -345,6 +345,7 @@ void ctk_netns_read(struct net *net, struct net *reader,
 		    struct ctk_netns_info *info);
 bool ctk_netns_read_next(u64 id, struct net *reader,
 			 struct ctk_netns_info *info);
+u64 ctk_netns_id_of(const struct net *net);
 void ctk_netns_refresh(void);
 struct net *ctk_netns_get(u64 id);
 struct net *ctk_netns_get_by_inum(u32 inum);

@@ -6,8 +6,6 @@
 #define _CTK_OFFENDER_H
 
 #include <linux/compiler.h>
-#include <linux/in.h>
-#include <linux/in6.h>
 #include <linux/netfilter.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
@@ -99,18 +97,6 @@ struct ctk_offender {
 	struct ctk_offender_note note;
 	struct ctk_topk_slot slot;
 };
-
-static inline bool ctk_has_ports(u8 l4proto)
-{
-	return l4proto == IPPROTO_TCP || l4proto == IPPROTO_UDP ||
-	       l4proto == IPPROTO_UDPLITE || l4proto == IPPROTO_SCTP ||
-	       l4proto == IPPROTO_DCCP;
-}
-
-static inline bool ctk_is_icmp(u8 l4proto)
-{
-	return l4proto == IPPROTO_ICMP || l4proto == IPPROTO_ICMPV6;
-}
 
 struct ctk_offenders *ctk_offenders_alloc(void);
 void ctk_offenders_free(struct ctk_offenders *o);

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <net/netfilter/nf_conntrack.h>
 #include "compat.h"
+#include "l4proto.h"
 #include "tally.h"
 #include "topk.h"
 
@@ -174,21 +175,6 @@ static struct ctk_top_key ctk_top_key(const struct nf_conn *ct,
 	else
 		key.addr.in6 = addr->in6;
 	return key;
-}
-
-/* What others keep in its place is a type, a code or a key. */
-static bool ctk_has_ports(u8 l4proto)
-{
-	switch (l4proto) {
-	case IPPROTO_TCP:
-	case IPPROTO_UDP:
-	case IPPROTO_UDPLITE:
-	case IPPROTO_SCTP:
-	case IPPROTO_DCCP:
-		return true;
-	default:
-		return false;
-	}
 }
 
 static void ctk_tops_add(struct ctk_tally *t, const struct nf_conn *ct)

@@ -103,7 +103,9 @@ static void ctk_netns_add_kernel_stats(struct ctk_netns *ns)
  * @ns: the namespace, locked
  * @unused: for ctk_netns_for_each()
  *
- * Context: process, in an RCU read-side section, while nobody looks.
+ * Who looks at a loss meanwhile may do so once more or not at all.
+ *
+ * Context: process, in an RCU read-side section.
  */
 void ctk_netns_chains_seen(struct ctk_netns *ns, void *unused)
 {

@@ -7,7 +7,8 @@
  * longest. What it is to do is written into the namespace, under its lock, by
  * watch.c, which tells no begin of a kind within ten seconds of the last. The
  * namespace is referenced while its entries are counted, so that no other can
- * get its address. Of each kind the last CTK_MOMENTS of a namespace are kept.
+ * get its address. Of each kind the last CTK_MOMENTS of a namespace are kept,
+ * and of all the last CTK_MOMENTS_OF_ALL.
  *
  * ctk_moment_lock: the list of those kept, by number, and whose census is under
  * way. Process context only; never held while counting.

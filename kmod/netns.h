@@ -37,8 +37,9 @@
  *	under &ctk_netns.lock
  *
  * All but @seen are written on this CPU alone while packets can be lost:
- * @chains_seen and @failed_seen with interrupts off, the others with operations
- * that no interrupt can tear. They are read by anyone.
+ * @chains_seen and @failed_seen with interrupts off, save where lost.c begins
+ * to look, the others with operations that no interrupt can tear. They are read
+ * by anyone.
  */
 struct ctk_netns_percpu {
 	u64 table_full_drops;

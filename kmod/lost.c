@@ -290,14 +290,14 @@ static inline void ctk_lost_unmarked(const struct sk_buff *skb,
 
 #endif /* CTK_HAVE_CHAIN_TOOLONG */
 
-/* Bare, as most are, or under VLAN tags, as tc's ct action sees them. */
-static __always_inline bool ctk_lost_is_ip(const struct sk_buff *skb)
+/*
+ * IPv6, or under VLAN tags, as tc's ct action sees packets. A buffer for a tag
+ * brings a check of the stack along, which most packets are spared.
+ */
+static noinline bool ctk_lost_is_other_ip(const struct sk_buff *skb)
 {
-	__be16 protocol = skb->protocol;
+	__be16 protocol = skb_protocol(skb, true);
 
-	if (likely(protocol == htons(ETH_P_IP)))
-		return true;
-	protocol = skb_protocol(skb, true);
 	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6);
 }
 
@@ -307,7 +307,8 @@ static __always_inline bool ctk_lost_is_ip(const struct sk_buff *skb)
  */
 static __always_inline bool ctk_lost_may_be_refused(const struct sk_buff *skb)
 {
-	return !skb_nfct(skb) && ctk_lost_is_ip(skb);
+	return !skb_nfct(skb) && (likely(skb->protocol == htons(ETH_P_IP)) ||
+				  ctk_lost_is_other_ip(skb));
 }
 
 /*

@@ -96,9 +96,9 @@ static inline struct ctk_mark *ctk_mark_slots(unsigned long context)
 static inline struct ctk_mark *ctk_mark_find(unsigned long context)
 {
 	struct ctk_mark *mark = ctk_mark_slots(context);
-	struct ctk_mark *end = mark + CTK_MARK_WAYS;
+	int i;
 
-	for (; mark < end; mark++)
+	for (i = 0; i < CTK_MARK_WAYS; i++, mark++)
 		if (READ_ONCE(mark->context) == context)
 			return mark;
 	return NULL;
@@ -137,12 +137,12 @@ static inline struct ctk_netns *ctk_mark_redeem(struct ctk_mark *mark,
 }
 
 /* A slot that is free, or the context's own already; busy from now on. */
-static inline struct ctk_mark *ctk_mark_claim(unsigned long context)
+static __always_inline struct ctk_mark *ctk_mark_claim(unsigned long context)
 {
 	struct ctk_mark *mark = ctk_mark_slots(context);
-	struct ctk_mark *end = mark + CTK_MARK_WAYS;
+	int i;
 
-	for (; mark < end; mark++) {
+	for (i = 0; i < CTK_MARK_WAYS; i++, mark++) {
 		unsigned long holder = READ_ONCE(mark->context);
 
 		if ((!holder || holder == context) &&
@@ -160,7 +160,7 @@ static inline struct ctk_mark *ctk_mark_claim(unsigned long context)
  *
  * Context: any but NMI, in an RCU read-side section. Takes no lock.
  */
-static inline void ctk_mark_leave(struct ctk_netns *ns, u8 reason)
+static __always_inline void ctk_mark_leave(struct ctk_netns *ns, u8 reason)
 {
 	unsigned long context = ctk_mark_context();
 	struct ctk_mark *mark = ctk_mark_claim(context);

@@ -278,8 +278,8 @@ static inline struct ctk_netns *ctk_netns_of_rcu(const struct net *net)
  *
  * Context: any but NMI, under rcu_read_lock(). Takes no lock.
  */
-static inline void ctk_netns_count(const struct net *net, bool packet,
-				   bool admitted)
+static __always_inline void ctk_netns_count(const struct net *net,
+					    bool packet, bool admitted)
 {
 	struct ctk_netns *ns = ctk_netns_of_rcu(net);
 

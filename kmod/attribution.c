@@ -205,7 +205,7 @@ void ctk_attribution_read(struct ctk_attribution_info *info)
 	*info = (struct ctk_attribution_info){
 		.policy = ctk_attribution_policy(),
 		.armed = READ_ONCE(ctk_armed),
-		.marks_lost = ctk_marks_lost(),
+		.marks_lost = atomic64_read(&ctk_marks_lost),
 	};
 }
 

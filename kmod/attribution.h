@@ -12,7 +12,7 @@
  * struct ctk_attribution_info - what a reader is told of it
  * @policy: as the module was told
  * @armed: lost packets are looked at
- * @marks_lost: since ctk was loaded
+ * @marks_lost: since ctk was loaded; see mark.c
  */
 struct ctk_attribution_info {
 	enum ctk_attribution policy;

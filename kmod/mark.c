@@ -25,8 +25,6 @@
 #include <linux/cache.h>
 #include "mark.h"
 
-DEFINE_PER_CPU(struct ctk_mark_counts, ctk_mark_counts);
-
 /* Those of a context are not many contexts' cache lines. */
 struct ctk_mark
 ctk_marks[1 << CTK_MARK_BITS][CTK_MARK_WAYS] ____cacheline_aligned;
@@ -34,12 +32,18 @@ ctk_marks[1 << CTK_MARK_BITS][CTK_MARK_WAYS] ____cacheline_aligned;
 /* Whether to leave marks. What is left while this changes may stay. */
 bool ctk_marking;
 
+/*
+ * How many were left in vain: not redeemed before they were replaced, taken
+ * over, forgotten or too old, or not even left for want of a slot.
+ */
+atomic64_t ctk_marks_lost = ATOMIC64_INIT(0);
+
 /**
  * ctk_mark_take_over() - a slot whose holder will not come back
  * @context: that wants it
  *
- * If the holder did come back, and left a mark anew between the two looks, it
- * gets it back.
+ * If the holder did come back, and left a mark anew between the two looks, that
+ * one is lost: it may name a namespace that ctk_marks_forget() has passed by.
  *
  * Context: as ctk_mark_leave(), which calls it where no slot is free.
  *
@@ -53,15 +57,17 @@ struct ctk_mark *ctk_mark_take_over(unsigned long context)
 	for (; mark < end; mark++) {
 		unsigned long holder = READ_ONCE(mark->context);
 
-		if ((holder & CTK_MARK_BUSY) || !ctk_mark_is_old(mark) ||
+		if (!holder || (holder & CTK_MARK_BUSY) ||
+		    !ctk_mark_is_old(mark) ||
 		    cmpxchg(&mark->context, holder,
 			    context + CTK_MARK_BUSY) != holder)
 			continue;
+		atomic64_inc(&ctk_marks_lost);
 		if (ctk_mark_is_old(mark))
 			return mark;
-		/* Its own again, as it was. */
-		smp_store_release(&mark->context, holder);
+		smp_store_release(&mark->context, 0);
 	}
+	atomic64_inc(&ctk_marks_lost);
 	return NULL;
 }
 
@@ -75,8 +81,8 @@ void ctk_mark_drop(void)
 	unsigned long context = ctk_mark_context();
 	struct ctk_mark *mark = ctk_mark_find(context);
 
-	if (unlikely(mark))
-		cmpxchg(&mark->context, context, 0);
+	if (unlikely(mark) && cmpxchg(&mark->context, context, 0) == context)
+		atomic64_inc(&ctk_marks_lost);
 }
 
 /**
@@ -97,28 +103,8 @@ void ctk_marks_forget(const struct ctk_netns *ns)
 		unsigned long context = READ_ONCE(mark->context);
 
 		if (context && !(context & CTK_MARK_BUSY) &&
-		    READ_ONCE(mark->ns) == ns)
-			cmpxchg(&mark->context, context, 0);
+		    READ_ONCE(mark->ns) == ns &&
+		    cmpxchg(&mark->context, context, 0) == context)
+			atomic64_inc(&ctk_marks_lost);
 	}
-}
-
-/**
- * ctk_marks_lost() - how many were left and not redeemed
- *
- * Those that are about to be are among them.
- *
- * Context: any.
- */
-u64 ctk_marks_lost(void)
-{
-	u64 left = 0, redeemed = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		redeemed += READ_ONCE(per_cpu_ptr(&ctk_mark_counts,
-						  cpu)->redeemed);
-	smp_rmb();	/* pairs with cmpxchg() in ctk_mark_redeem() */
-	for_each_possible_cpu(cpu)
-		left += READ_ONCE(per_cpu_ptr(&ctk_mark_counts, cpu)->left);
-	return left - redeemed;
 }

@@ -5,9 +5,9 @@
 #ifndef _CTK_MARK_H
 #define _CTK_MARK_H
 
+#include <linux/atomic.h>
 #include <linux/hash.h>
 #include <linux/jiffies.h>
-#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/types.h>
@@ -41,13 +41,6 @@ struct ctk_mark {
 /* No task stays preempted for so long, and lives. */
 #define CTK_MARK_AGE (10 * HZ)
 
-struct ctk_mark_counts {
-	u64 left;
-	u64 redeemed;
-};
-
-DECLARE_PER_CPU(struct ctk_mark_counts, ctk_mark_counts);
-
 /* Added to a task where it serves a softirq; tasks are aligned to more. */
 #define CTK_MARK_SOFTIRQ 1UL
 
@@ -55,6 +48,7 @@ DECLARE_PER_CPU(struct ctk_mark_counts, ctk_mark_counts);
 #define CTK_MARK_BUSY 2UL
 
 extern bool ctk_marking;
+extern atomic64_t ctk_marks_lost;
 extern struct ctk_mark ctk_marks[1 << CTK_MARK_BITS][CTK_MARK_WAYS];
 
 /**
@@ -71,7 +65,6 @@ static inline unsigned long ctk_mark_context(void)
 struct ctk_mark *ctk_mark_take_over(unsigned long context);
 void ctk_mark_drop(void);
 void ctk_marks_forget(const struct ctk_netns *ns);
-u64 ctk_marks_lost(void);
 
 static inline bool ctk_mark_in_softirq(unsigned long context)
 {
@@ -130,26 +123,41 @@ static inline struct ctk_netns *ctk_mark_redeem(struct ctk_mark *mark,
 	bool old = ctk_mark_is_old(mark);
 
 	*reason = mark->reason;
-	if (cmpxchg(&mark->context, context, 0) != context || old)
+	if (unlikely(old)) {
+		ctk_mark_drop();
 		return NULL;
-	this_cpu_inc(ctk_mark_counts.redeemed);
-	return ns;
+	}
+	return cmpxchg(&mark->context, context, 0) == context ? ns : NULL;
 }
 
-/* A slot that is free, or the context's own already; busy from now on. */
+/* Whether one of a context's slots has a mark of its own. */
+static __always_inline bool ctk_mark_remains(const struct ctk_mark *mark,
+					     unsigned long context)
+{
+	int i;
+
+#pragma GCC unroll 4
+	for (i = 0; i < CTK_MARK_WAYS; i++)
+		if (unlikely(READ_ONCE(mark[i].context) == context))
+			return true;
+	return false;
+}
+
+/*
+ * A slot that is free, busy from now on. A context has one mark at most: that
+ * of a packet which was not freed after all goes first.
+ */
 static __always_inline struct ctk_mark *ctk_mark_claim(unsigned long context)
 {
 	struct ctk_mark *mark = ctk_mark_slots(context);
 	int i;
 
-	for (i = 0; i < CTK_MARK_WAYS; i++, mark++) {
-		unsigned long holder = READ_ONCE(mark->context);
-
-		if ((!holder || holder == context) &&
-		    cmpxchg(&mark->context, holder,
-			    context + CTK_MARK_BUSY) == holder)
+	if (ctk_mark_remains(mark, context))
+		ctk_mark_drop();
+	for (i = 0; i < CTK_MARK_WAYS; i++, mark++)
+		if (!READ_ONCE(mark->context) &&
+		    !cmpxchg(&mark->context, 0, context + CTK_MARK_BUSY))
 			return mark;
-	}
 	return NULL;
 }
 
@@ -165,7 +173,6 @@ static __always_inline void ctk_mark_leave(struct ctk_netns *ns, u8 reason)
 	unsigned long context = ctk_mark_context();
 	struct ctk_mark *mark = ctk_mark_claim(context);
 
-	this_cpu_inc(ctk_mark_counts.left);
 	if (unlikely(!mark))
 		mark = ctk_mark_take_over(context);
 	if (unlikely(!mark))

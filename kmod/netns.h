@@ -282,6 +282,7 @@ static __always_inline void ctk_netns_count(const struct net *net,
 					    bool packet, bool admitted)
 {
 	struct ctk_netns *ns = ctk_netns_of_rcu(net);
+	struct ctk_netns_percpu __percpu *p;
 
 	if (unlikely(!ns)) {
 		atomic64_inc(&ctk_netns_uncounted);
@@ -292,8 +293,9 @@ static __always_inline void ctk_netns_count(const struct net *net,
 	} else {
 		if (unlikely(!READ_ONCE(ns->losing_since)))
 			ctk_netns_mark_losing(ns);
-		this_cpu_write(ns->percpu->last_loss, get_jiffies_64());
-		this_cpu_inc(ns->percpu->table_full_drops);
+		p = ns->percpu;
+		this_cpu_write(p->last_loss, get_jiffies_64());
+		this_cpu_inc(p->table_full_drops);
 		smp_wmb();	/* pairs with smp_rmb() in ctk_netns_gather() */
 		if (READ_ONCE(ctk_marking))
 			ctk_mark_leave(ns, CTK_DROP_REASON_TABLE_FULL);

@@ -17,14 +17,10 @@
 #include "netns.h"
 #include "offender.h"
 
-/**
- * ctk_offenders_alloc() - a table
- *
- * Context: process. Sleeps.
- *
- * Return: for ctk_offenders_free(), or NULL.
- */
-struct ctk_offenders *ctk_offenders_alloc(void)
+/* How many tables there are. */
+static atomic_t ctk_offenders_all = ATOMIC_INIT(0);
+
+static struct ctk_offenders *ctk_offenders_make(void)
 {
 	struct ctk_offenders *o = kvzalloc(sizeof(*o), GFP_KERNEL_ACCOUNT);
 
@@ -32,11 +28,31 @@ struct ctk_offenders *ctk_offenders_alloc(void)
 		return NULL;
 	raw_spin_lock_init(&o->lock);
 	o->topk = ctk_topk_alloc(CTK_OFFENDER_SLOTS,
-				 sizeof(struct ctk_offender_key), GFP_KERNEL_ACCOUNT);
+				 sizeof(struct ctk_offender_key),
+				 GFP_KERNEL_ACCOUNT);
 	if (!o->topk) {
 		kvfree(o);
 		return NULL;
 	}
+	return o;
+}
+
+/**
+ * ctk_offenders_alloc() - a table
+ *
+ * Context: process. Sleeps.
+ *
+ * Return: for ctk_offenders_free(), or NULL, also where there are
+ * %CTK_OFFENDERS_MOST.
+ */
+struct ctk_offenders *ctk_offenders_alloc(void)
+{
+	struct ctk_offenders *o = NULL;
+
+	if (atomic_inc_return(&ctk_offenders_all) <= CTK_OFFENDERS_MOST)
+		o = ctk_offenders_make();
+	if (!o)
+		atomic_dec(&ctk_offenders_all);
 	return o;
 }
 
@@ -52,6 +68,7 @@ void ctk_offenders_free(struct ctk_offenders *o)
 		return;
 	ctk_topk_free(o->topk);
 	kvfree(o);
+	atomic_dec(&ctk_offenders_all);
 }
 
 /**

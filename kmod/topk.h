@@ -161,10 +161,9 @@ static inline struct hlist_head *ctk_topk_chain(const struct ctk_topk *t,
  * @size: of @key, a constant, so that nothing loops
  * @is_new: as for ctk_topk_count()
  */
-static __always_inline unsigned int ctk_topk_count_sized(struct ctk_topk *t,
-							 const void *key,
-							 size_t size,
-							 bool *is_new)
+static __always_inline u64 ctk_topk_count_sized(struct ctk_topk *t,
+						const void *key, size_t size,
+						bool *is_new)
 {
 	const unsigned int words = size / sizeof(u64);
 	u64 hash = ctk_topk_hash(t->seed, key, words);

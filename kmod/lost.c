@@ -38,20 +38,11 @@
 #include "netns.h"
 #include "offender.h"
 
-/**
- * struct ctk_lost - a lost packet
- * @key: what counts; but for the reason and the zone, which are not its own
- * @comm: of the sending process, NULL where not known
- * @sport: network order
- *
- * Each member is written once, for each packet: clearing it before would take
- * as long as all the rest.
+/*
+ * What follows fills in a packet's key, each member once, since clearing it
+ * before would take as long as all the rest; source port and name, which count
+ * nothing, are handed on beside it.
  */
-struct ctk_lost {
-	struct ctk_offender_key key;
-	const char *comm;
-	__be16 sport;
-};
 
 /* What the protocols have at the begin of their header. */
 union ctk_l4 {
@@ -71,9 +62,10 @@ static noinline u32 ctk_lost_copy(const struct sk_buff *skb, int offset)
 	return skb_copy_bits(skb, offset, &l4, sizeof(l4)) ? 0 : l4.all;
 }
 
-static __always_inline void ctk_lost_l4(struct ctk_lost *lost,
-					const struct sk_buff *skb,
-					const u8 *header, u8 l4proto)
+/* Returns the source port, 0 where there is none. */
+static __always_inline __be16 ctk_lost_l4(struct ctk_offender_key *key,
+					  const struct sk_buff *skb,
+					  const u8 *header, u8 l4proto)
 {
 	union ctk_l4 l4;
 
@@ -81,51 +73,52 @@ static __always_inline void ctk_lost_l4(struct ctk_lost *lost,
 		l4.all = get_unaligned((const u32 *)header);
 	else
 		l4.all = ctk_lost_copy(skb, header - skb->data);
-	lost->key.l4proto = l4proto;
+	key->l4proto = l4proto;
 	if (ctk_has_ports(l4proto)) {
-		lost->sport = l4.sport;
-		lost->key.dport = l4.dport;
-	} else {
-		lost->sport = 0;
-		lost->key.dport = ctk_is_icmp(l4proto) ? l4.icmp : 0;
+		key->dport = l4.dport;
+		return l4.sport;
 	}
+	key->dport = ctk_is_icmp(l4proto) ? l4.icmp : 0;
+	return 0;
 }
 
-static __always_inline void ctk_lost_ipv4(struct ctk_lost *lost,
-					  const struct sk_buff *skb)
+static __always_inline __be16 ctk_lost_ipv4(struct ctk_offender_key *key,
+					    const struct sk_buff *skb)
 {
 	const struct iphdr *ip = ip_hdr(skb);
 
-	lost->key.src = (union nf_inet_addr){ .ip6 = { ip->saddr } };
-	lost->key.dst = (union nf_inet_addr){ .ip6 = { ip->daddr } };
-	lost->key.version = 4;
-	ctk_lost_l4(lost, skb, (const u8 *)ip + ip->ihl * 4, ip->protocol);
+	key->src = (union nf_inet_addr){ .ip6 = { ip->saddr } };
+	key->dst = (union nf_inet_addr){ .ip6 = { ip->daddr } };
+	key->version = 4;
+	return ctk_lost_l4(key, skb, (const u8 *)ip + ip->ihl * 4,
+			   ip->protocol);
 }
 
-static noinline void ctk_lost_ipv6(struct ctk_lost *lost,
-				   const struct sk_buff *skb)
+static noinline __be16 ctk_lost_ipv6(struct ctk_offender_key *key,
+				     const struct sk_buff *skb)
 {
 	const struct ipv6hdr *ip = ipv6_hdr(skb);
 	u8 next = ip->nexthdr;
 	__be16 frag_off;
 	int offset;
 
-	lost->key.src.in6 = ip->saddr;
-	lost->key.dst.in6 = ip->daddr;
-	lost->key.version = 6;
+	key->src.in6 = ip->saddr;
+	key->dst.in6 = ip->daddr;
+	key->version = 6;
 	offset = ipv6_skip_exthdr(skb, skb_network_offset(skb) + sizeof(*ip),
 				  &next, &frag_off);
 	/* Whatever is cut off there has no ports. */
-	ctk_lost_l4(lost, skb, skb->data + (offset < 0 ? skb->len : offset),
-		    next);
+	return ctk_lost_l4(key, skb,
+			   skb->data + (offset < 0 ? skb->len : offset), next);
 }
 
 /*
  * False for what is no packet of IP, and so none that conntrack saw: those
  * have their IP header in one piece (ip_rcv(), ip6_rcv_core()).
  */
-static __always_inline bool ctk_lost_headers(struct ctk_lost *lost,
-					     const struct sk_buff *skb)
+static __always_inline bool ctk_lost_headers(struct ctk_offender_key *key,
+					     const struct sk_buff *skb,
+					     __be16 *sport)
 {
 	const u8 *ip = skb_network_header(skb);
 	long room = skb_tail_pointer(skb) - ip;
@@ -135,16 +128,21 @@ static __always_inline bool ctk_lost_headers(struct ctk_lost *lost,
 		return false;
 	version = *ip >> 4;
 	if (likely(version == 4))
-		ctk_lost_ipv4(lost, skb);
+		*sport = ctk_lost_ipv4(key, skb);
 	else if (version == 6 && room >= (long)sizeof(struct ipv6hdr))
-		ctk_lost_ipv6(lost, skb);
+		*sport = ctk_lost_ipv6(key, skb);
 	else
 		return false;
 	return true;
 }
 
-/* The socket that sent it; one of the kernel's own is nobody's. */
-static __always_inline struct sock *ctk_lost_socket(const struct sk_buff *skb)
+/*
+ * The socket that sent it; one of the kernel's own is nobody's, and one of
+ * another namespace, whose packet came by ipvlan or a tunnel that was moved, is
+ * none of this one's business.
+ */
+static __always_inline struct sock *ctk_lost_socket(const struct sk_buff *skb,
+						    const struct net *net)
 {
 	struct sock *sk = skb->sk;
 
@@ -155,7 +153,7 @@ static __always_inline struct sock *ctk_lost_socket(const struct sk_buff *skb)
 		if (!sk || !sk_fullsock(sk))
 			return NULL;
 	}
-	return sk->sk_net_refcnt ? sk : NULL;
+	return sk->sk_net_refcnt && net_eq(sock_net(sk), net) ? sk : NULL;
 }
 
 /* Where version 2 is not in use, all sockets are in its root: that is no name. */
@@ -174,31 +172,42 @@ static __always_inline u64 ctk_lost_cgroup(struct sock *sk)
  * A packet that came in by a device was sent elsewhere, whoever runs now, and
  * one without a user's socket by the kernel, which answers what a process has
  * brought in. On PREEMPT_RT, and where the backlog has threads, received packets
- * are handled outside softirq, by kernel threads.
+ * are handled outside softirq, by kernel threads. Returns the process's name,
+ * NULL where it is not known.
  */
-static __always_inline void ctk_lost_sender(struct ctk_lost *lost,
-					    const struct sk_buff *skb,
-					    unsigned long context)
+static __always_inline const char *ctk_lost_sender(struct ctk_offender_key *key,
+						   const struct sk_buff *skb,
+						   const struct net *net,
+						   unsigned long context)
 {
-	struct sock *sk = skb->skb_iif ? NULL : ctk_lost_socket(skb);
+	struct sock *sk = skb->skb_iif ? NULL : ctk_lost_socket(skb, net);
+	struct task_struct *task = current;
 	bool process = sk && !ctk_mark_in_softirq(context) &&
-		       !(current->flags & PF_KTHREAD);
+		       !(task->flags & PF_KTHREAD);
 
-	lost->key.ifindex = skb->skb_iif;
-	lost->key.cgroup_id = sk ? ctk_lost_cgroup(sk) : 0;
-	lost->key.pid = process ? current->tgid : 0;
-	lost->comm = process ? current->group_leader->comm : NULL;
+	key->ifindex = skb->skb_iif;
+	key->cgroup_id = sk ? ctk_lost_cgroup(sk) : 0;
+	key->pid = process ? task->tgid : 0;
+	return process ? task->group_leader->comm : NULL;
 }
 
-static __always_inline void ctk_lost_count(struct ctk_lost *lost,
-					   struct ctk_netns *ns, u8 reason,
+static __always_inline void ctk_lost_count(struct ctk_netns *ns,
+					   const struct net *net,
+					   const struct sk_buff *skb,
+					   unsigned long context, u8 reason,
 					   u16 zone)
 {
-	lost->key.reason = reason;
-	lost->key.zone = zone;
-	lost->key.unused = 0;
-	ctk_offenders_count(ctk_offenders_of(ns), &lost->key, lost->comm,
-			    lost->sport);
+	struct ctk_offender_key key ctk_uninitialized;
+	const char *comm;
+	__be16 sport;
+
+	if (!ctk_lost_headers(&key, skb, &sport))
+		return;
+	comm = ctk_lost_sender(&key, skb, net, context);
+	key.reason = reason;
+	key.zone = zone;
+	key.unused = 0;
+	ctk_offenders_count(ctk_offenders_of(ns), &key, comm, sport);
 }
 
 static noinline void ctk_lost_marked(const struct sk_buff *skb,
@@ -206,16 +215,13 @@ static noinline void ctk_lost_marked(const struct sk_buff *skb,
 				     unsigned long context)
 {
 	struct ctk_netns *ns;
-	struct ctk_lost lost ctk_uninitialized;
 	unsigned long flags;
 	u8 reason;
 
 	local_irq_save(flags);
 	ns = ctk_mark_redeem(mark, context, &reason);
-	if (likely(ns) && ctk_lost_headers(&lost, skb)) {
-		ctk_lost_sender(&lost, skb, context);
-		ctk_lost_count(&lost, ns, reason, 0);
-	}
+	if (likely(ns))
+		ctk_lost_count(ns, ns->net, skb, context, reason, 0);
 	local_irq_restore(flags);
 }
 
@@ -258,16 +264,14 @@ static noinline void ctk_lost_unconfirmed(const struct sk_buff *skb,
 {
 	const struct net *net = nf_ct_net(ct);
 	struct ctk_netns *ns;
-	struct ctk_lost lost ctk_uninitialized;
 	unsigned long flags;
 
 	local_irq_save(flags);
 	ns = ctk_netns_of_rcu(net);
-	if (ns && ctk_lost_is_owed(ns, net) && ctk_lost_headers(&lost, skb)) {
-		ctk_lost_sender(&lost, skb, context);
-		ctk_lost_count(&lost, ns, CTK_DROP_REASON_CHAIN_TOO_LONG,
+	if (ns && ctk_lost_is_owed(ns, net))
+		ctk_lost_count(ns, net, skb, context,
+			       CTK_DROP_REASON_CHAIN_TOO_LONG,
 			       nf_ct_zone(ct)->id);
-	}
 	local_irq_restore(flags);
 }
 
@@ -291,14 +295,17 @@ static inline void ctk_lost_unmarked(const struct sk_buff *skb,
 #endif /* CTK_HAVE_CHAIN_TOOLONG */
 
 /*
- * IPv6, or under VLAN tags, as tc's ct action sees packets. A buffer for a tag
- * brings a check of the stack along, which most packets are spared.
+ * IPv6, or under VLAN tags, as tc's ct action sees packets, or of a raw socket
+ * of a kernel that does not say what it sends (5.10, raw_send_hdrinc()). A
+ * buffer for a tag brings a check of the stack along, which most packets are
+ * spared.
  */
 static noinline bool ctk_lost_is_other_ip(const struct sk_buff *skb)
 {
 	__be16 protocol = skb_protocol(skb, true);
 
-	return protocol == htons(ETH_P_IP) || protocol == htons(ETH_P_IPV6);
+	return !protocol || protocol == htons(ETH_P_IP) ||
+	       protocol == htons(ETH_P_IPV6);
 }
 
 /*
@@ -329,6 +336,13 @@ static void ctk_lost_freed(CTK_KFREE_SKB_ARGS)
 		ctk_lost_unmarked(skb, context);
 }
 
+/* What was lost to long chains up to here is not looked for. */
+static void ctk_lost_skip_chains(void)
+{
+	ctk_netns_refresh();
+	ctk_netns_for_each(ctk_netns_chains_seen, NULL);
+}
+
 /**
  * ctk_lost_register() - look at each packet that is freed for a loss
  *
@@ -340,13 +354,13 @@ static void ctk_lost_freed(CTK_KFREE_SKB_ARGS)
  */
 int ctk_lost_register(void)
 {
-	int err = register_trace_kfree_skb(ctk_lost_freed, NULL);
+	int err;
 
-	if (err)
-		return err;
-	ctk_netns_refresh();
-	ctk_netns_for_each(ctk_netns_chains_seen, NULL);
-	return 0;
+	ctk_lost_skip_chains();
+	err = register_trace_kfree_skb(ctk_lost_freed, NULL);
+	if (!err)
+		ctk_lost_skip_chains();
+	return err;
 }
 
 /**

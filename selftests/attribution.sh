@@ -188,6 +188,35 @@ ipv6_is_named()
 	expect_within_error "$refused"
 }
 
+# ipvlan hands a slave's packets to the stack of its master's namespace, with
+# the sender's socket on them and no device that they came in by.
+others_processes_are_not_named()
+{
+	local before
+
+	modprobe -q ipvlan || { skip "this kernel lacks ipvlan"; return; }
+	setup_ns SLAVE
+	ip -n "$SERVER" -batch - <<-EOF
+	link add master0 type dummy
+	link set master0 up
+	route add 10.8.0.0/24 dev master0
+	link add slave0 link master0 netns $SLAVE type ipvlan mode l3
+	EOF
+	ip -n "$SLAVE" -batch - <<-EOF
+	address add 10.8.0.1/24 dev slave0
+	link set slave0 up
+	EOF
+	before=$(kernel_stat "$SERVER" drop)
+	in_ns "$SLAVE" "$here/flowgen" udp --to 10.8.0.2 --dport 9 \
+		--sport 20000-29999 --count 40 --cpu 0 >/dev/null
+	expect "the kernel's drop" \
+		$(($(kernel_stat "$SERVER" drop) - before)) -eq 40
+	take_offenders "$SERVER"
+	find_offender l4proto=17 src=0a080001 dst=0a080002 dport=9 \
+		-pid -comm -cgroup-id || return
+	expect_within_error 40
+}
+
 all_is_attributed()
 {
 	expect_sums "$SERVER"
@@ -363,6 +392,7 @@ run_tests \
 	remote_ping_is_named \
 	a_timer_is_named_by_its_cgroup \
 	ipv6_is_named \
+	others_processes_are_not_named \
 	all_is_attributed \
 	reset_forgets \
 	nobody_is_told_nothing \

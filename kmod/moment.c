@@ -4,11 +4,13 @@
  * namespace is taken, and it stays when the table has long drained.
  *
  * A work item takes them, one after the other, those first that have waited
- * longest. What it is to do is written into the namespace, under its lock, by
- * watch.c, which tells no begin of a kind within ten seconds of the last. The
- * namespace is referenced while its entries are counted, so that no other can
- * get its address. Of each kind the last CTK_MOMENTS of a namespace are kept,
- * and of all the last CTK_MOMENTS_OF_ALL.
+ * longest, and rests between two for some times as long as the last one took.
+ * What it is to do is written into the namespace, under its lock, by watch.c,
+ * which tells no begin of a kind within ten seconds of the last. The namespace
+ * is referenced while its entries are counted, so that no other can get its
+ * address. Of each kind the last CTK_MOMENTS of a namespace are kept, and of all
+ * the last CTK_MOMENTS_OF_ALL, those of the initial namespace apart, which
+ * nobody who makes namespaces can bury.
  *
  * ctk_moment_lock: the list of those kept, by number, and whose census is under
  * way. Process context only; never held while counting.
@@ -25,6 +27,13 @@
 /* Kept of each kind of a namespace, and of all. */
 #define CTK_MOMENTS 4
 #define CTK_MOMENTS_OF_ALL 1024
+
+/*
+ * How many times as long it rests as it works, for others use those locks, too;
+ * but not for so long that a namespace's next begin would find one waiting.
+ */
+#define CTK_MOMENT_REST 10
+#define CTK_MOMENT_REST_MOST (5 * NSEC_PER_SEC)
 
 /**
  * struct ctk_moment - a census that was kept
@@ -62,7 +71,7 @@ static u64 ctk_moment_seq;
 static u64 ctk_moment_of;
 
 static void ctk_moment_work(struct work_struct *work);
-static DECLARE_WORK(ctk_moment, ctk_moment_work);
+static DECLARE_DELAYED_WORK(ctk_moment, ctk_moment_work);
 
 /**
  * ctk_moment_want() - an episode has begun
@@ -80,7 +89,7 @@ void ctk_moment_want(struct ctk_netns *ns, enum ctk_moment_kind kind, u64 since)
 	if (ns->leaving)
 		return;
 	ns->moments[kind] = since;
-	queue_work(ctk_unbound_wq, &ctk_moment);
+	queue_delayed_work(ctk_unbound_wq, &ctk_moment, 0);
 }
 
 static void ctk_moment_find_wish(struct ctk_netns *ns, void *arg)
@@ -119,11 +128,13 @@ static void ctk_moment_free(struct ctk_moment *m)
 /* Drops the oldest of its kind, or of all, where there are enough. */
 static void ctk_moment_make_room(const struct ctk_moment *new)
 {
-	struct ctk_moment *m, *oldest = NULL;
+	struct ctk_moment *m, *oldest = NULL, *oldest_of_all = NULL;
+	u64 initial = ctk_netns_id_of(&init_net);
 	int kept = 0, all = 0;
 
 	list_for_each_entry(m, &ctk_moments, list) {
-		all++;
+		if (m->census.netns_id != initial && !all++)
+			oldest_of_all = m;
 		if (m->census.netns_id != new->census.netns_id ||
 		    m->kind != new->kind)
 			continue;
@@ -133,8 +144,7 @@ static void ctk_moment_make_room(const struct ctk_moment *new)
 	if (kept >= CTK_MOMENTS)
 		ctk_moment_free(oldest);
 	else if (all >= CTK_MOMENTS_OF_ALL)
-		ctk_moment_free(list_first_entry(&ctk_moments,
-						 struct ctk_moment, list));
+		ctk_moment_free(oldest_of_all);
 }
 
 static void ctk_moment_keep(struct ctk_moment *new)
@@ -152,15 +162,20 @@ static void ctk_moment_set_current(u64 netns_id)
 	mutex_unlock(&ctk_moment_lock);
 }
 
-/* One that cannot be taken, for want of memory or of nf_conntrack, is not. */
-static void ctk_moment_take(struct net *net, const struct ctk_moment_wish *wish)
+/*
+ * One that cannot be taken, for want of memory or of nf_conntrack, is not.
+ * Returns the nanoseconds that it took.
+ */
+static u64 ctk_moment_take(struct net *net, const struct ctk_moment_wish *wish)
 {
 	struct ctk_moment *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	u64 took;
 	int err;
 
 	if (!m)
-		return;
+		return 0;
 	err = ctk_census_take(net, false, &m->census);
+	took = m->census.duration;
 	m->census.since = wish->since;
 	m->kind = wish->kind;
 	mutex_lock(&ctk_moment_lock);
@@ -171,12 +186,14 @@ static void ctk_moment_take(struct net *net, const struct ctk_moment_wish *wish)
 	ctk_moment_of = 0;
 	mutex_unlock(&ctk_moment_lock);
 	kfree(m);
+	return took;
 }
 
 static void ctk_moment_work(struct work_struct *work)
 {
 	struct ctk_moment_wish wish = { };
 	struct net *net;
+	u64 took = 0;
 
 	ctk_netns_for_each(ctk_moment_find_wish, &wish);
 	if (!wish.netns_id)
@@ -186,10 +203,12 @@ static void ctk_moment_work(struct work_struct *work)
 	ctk_netns_for_each(ctk_moment_take_wish, &wish);
 	net = wish.taken ? ctk_netns_get(wish.netns_id) : NULL;
 	if (net) {
-		ctk_moment_take(net, &wish);
+		took = ctk_moment_take(net, &wish);
 		put_net(net);
 	}
-	queue_work(ctk_unbound_wq, &ctk_moment);
+	queue_delayed_work(ctk_unbound_wq, &ctk_moment,
+			   nsecs_to_jiffies64(min_t(u64, took * CTK_MOMENT_REST,
+						    CTK_MOMENT_REST_MOST)));
 }
 
 /**
@@ -255,7 +274,7 @@ void ctk_moment_exit(void)
 {
 	struct ctk_moment *m, *next;
 
-	cancel_work_sync(&ctk_moment);
+	cancel_delayed_work_sync(&ctk_moment);
 	list_for_each_entry_safe(m, next, &ctk_moments, list)
 		ctk_moment_free(m);
 }

@@ -33,8 +33,12 @@
 /* Chains and nodes to look at before others are let in. */
 #define CTK_BATCH 2048
 
-/* Walks that are begun; the last goes on when a resize has spoilt it too. */
+/*
+ * Walks that are begun; the last goes on when a resize has spoilt it too, and
+ * ends when that has happened so often.
+ */
 #define CTK_TRIES 3
+#define CTK_RESIZES_MOST 16
 
 /*
  * Of those who may see only their own namespace so many may wait at once, since
@@ -217,7 +221,7 @@ static int ctk_walk(struct ctk_walk *w, bool *consistent)
 		err = ctk_walk_begin(w);
 		if (!err)
 			err = ctk_walk_on(w);
-	} while (err == -EAGAIN);
+	} while (err == -EAGAIN && tries < CTK_RESIZES_MOST);
 	*consistent = tries <= CTK_TRIES;
 	return err;
 }
@@ -264,7 +268,8 @@ static int ctk_census_locked(struct net *net, struct ctk_census *census)
  * Context: process. Sleeps, also for as long as the walks of others take.
  *
  * Return: 0, -ENODEV without nf_conntrack, -EOPNOTSUPP for one whose table
- * cannot be found, -EBUSY where too many wait, -ENOMEM, or -EINTR when the task is being killed.
+ * cannot be found, -EBUSY where too many wait, -EAGAIN for one that is resized
+ * over and over, -ENOMEM, or -EINTR when the task is being killed.
  */
 int ctk_census_take(struct net *net, bool crowd, struct ctk_census *census)
 {

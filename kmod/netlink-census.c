@@ -298,6 +298,10 @@ static void ctk_census_explain(int err, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "this kernel's table cannot be found");
 	else if (err == -EBUSY)
 		NL_SET_ERR_MSG(extack, "too many ask for a census at once");
+	else if (err == -EAGAIN)
+		NL_SET_ERR_MSG(extack, "the table is resized over and over");
+	else if (err == -ENOMEM)
+		NL_SET_ERR_MSG(extack, "no memory for a census");
 }
 
 static int ctk_reply_census(const struct ctk_census *census, bool sees_all,

@@ -112,7 +112,7 @@ static unsigned int ctk_step(const u32 *steps, unsigned int n, u32 seconds)
  * turn out to be idle for less than the last step; when a longer one comes,
  * those fall out that cannot any more. Each second falls out once, so that is
  * bounded by the seconds that the longest rises, and at once by the size of
- * the ring.
+ * the ring, under the lock of one chain.
  */
 static void ctk_idle_rise(struct ctk_tally *t, u32 longest)
 {

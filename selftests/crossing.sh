@@ -10,8 +10,9 @@
 
 LIMIT=500
 LOSSES=2000
-ROUNDS=5
+ROUNDS=3
 if_small LOSSES=500 ROUNDS=2
+if_large ROUNDS=50
 slow=$here/test_modules/ctk_slow_coming.ko
 
 require_tools
@@ -56,7 +57,7 @@ loaded_while_conntrack_comes()
 
 	[[ -f $slow ]] || { skip "ctk_slow_coming.ko is not built"; return; }
 	conntrack_remove || return
-	insmod "$slow" || fail "ctk_slow_coming.ko cannot be loaded" || return
+	insmod "$slow" msecs=3000 || fail "ctk_slow_coming.ko cannot be loaded" || return
 	defer remove_slow
 	defer ctk_remove
 	for ((i = 0; i < ROUNDS; i++)); do

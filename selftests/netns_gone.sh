@@ -10,8 +10,9 @@
 . "$(dirname "$0")/lib.sh"
 
 LIMIT=500
-ROUNDS=30
+ROUNDS=15
 if_small LIMIT=100 ROUNDS=6
+if_large ROUNDS=300
 slab=/sys/kernel/slab/net_namespace
 
 require_tools

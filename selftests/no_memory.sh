@@ -30,7 +30,7 @@ set_failslab()
 # nowhere: the next symbol is its end.
 function_range()
 {
-	sort /proc/kallsyms | awk -v name="$1" '
+	grep '\[nf_conntrack]$' /proc/kallsyms | sort | awk -v name="$1" '
 		found && $1 != first { print first, $1; exit }
 		$3 == name { first = $1; found = 1 }'
 }

@@ -14,10 +14,11 @@
 # shellcheck source=lib-offender.sh
 . "$here/lib-offender.sh"
 
-ROUNDS=6
+ROUNDS=3
+ARMINGS=100
 LAST=2000
-if_small ROUNDS=4 LAST=200
-if_large ROUNDS=1000
+if_small ROUNDS=2 ARMINGS=1000 LAST=200
+if_large ROUNDS=1000 ARMINGS=10000
 
 require_tools
 require_kernel
@@ -130,6 +131,26 @@ arms_and_disarms()
 	expect "armings" $armings -eq $((3 * ROUNDS))
 }
 
+# As fast as it goes, whatever is on its way.
+arms_and_disarms_at_once()
+{
+	local i done=0 dropped
+	local -a how=(on auto)
+
+	dropped=$(kernel_stat "$STORM" drop)
+	for ((i = 0; i < ARMINGS; i++)); do
+		set_attribution "${how[i % 2]}"
+		[[ $(ctk_status armed) -ne 1 ]] || done=$((done + 1))
+		set_attribution off
+		[[ ! $subtest_failed ]] || break
+	done
+	expect "armings" $done -eq $ARMINGS
+	expect "lost meanwhile" $(($(kernel_stat "$STORM" drop) - dropped)) \
+		-gt $ARMINGS
+	expect "armed" "$(ctk_status armed)" -eq 0
+	look
+}
+
 # What was on its way when it was armed is over when others were lost.
 then_all_is_attributed()
 {
@@ -170,5 +191,6 @@ no_count_is_lost()
 run_tests \
 	the_table_is_full_and_flooded \
 	arms_and_disarms \
+	arms_and_disarms_at_once \
 	then_all_is_attributed \
 	no_count_is_lost

@@ -13,8 +13,9 @@
 . "$(dirname "$0")/lib-events.sh"
 
 LIMIT=500
-ROUNDS=50
+ROUNDS=20
 if_small LIMIT=100 ROUNDS=4
+if_large ROUNDS=500
 
 require_tools
 require_kernel

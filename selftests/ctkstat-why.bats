@@ -118,6 +118,14 @@ loses_no_more()
 	[[ $lost -eq 0 ]]
 }
 
+# as NAME SCRIPT: runs it as a script of that name, for ctk to see.
+as()
+{
+	printf '#!/bin/bash -e\n%s\n' "$2" >"$BATS_TEST_TMPDIR/$1"
+	chmod +x "$BATS_TEST_TMPDIR/$1"
+	"$BATS_TEST_TMPDIR/$1"
+}
+
 # write_config NAME: the files that --print-config prints, in /run for /etc.
 write_config()
 {
@@ -169,14 +177,15 @@ write_config()
 
 # --- The limit ------------------------------------------------------------
 
-@test "limit-reset-by-reload: named with who did it; the fix outlasts a reload" {
+@test "limit-reset-by-reload: who did what, and the fix outlasts a reload" {
 	mkdir -p "${OPTIONS%/*}"
 	echo "options nf_conntrack hashsize=512" >"$OPTIONS"
 	ctk_remove
 	ctk_insert
 	sysctl -w net.netfilter.nf_conntrack_max=400000
+	as tune-me "sysctl -w net.netfilter.nf_conntrack_max=50000"
 	conntrack_remove
-	modprobe -a nf_conntrack nf_conntrack_netlink nft_ct
+	as fw-restart "modprobe -a nf_conntrack nf_conntrack_netlink nft_ct"
 	small=$(<$SYSCTL/nf_conntrack_max)
 	make_ns ctk-shop
 	track ctk-shop
@@ -185,10 +194,15 @@ write_config()
 	[[ $lost -gt 0 ]]
 	cause_is ctk-shop limit-reset-by-reload
 	assert_json '.netns[0].lost == $lost' --argjson lost "$lost"
-	assert_json '.netns[0].text | contains("400000 -> \($small)") and
-		contains("modprobe")' --argjson small "$small"
+	# Each fall is told with its own numbers, and of who made it.
+	assert_json '.netns[0].text | split("; before that ") | length == 2 and
+		(.[0] | startswith("limit fell 50000 -> \($small) at ") and
+			contains(": nf_conntrack reloaded by fw-restart (modprobe[")) and
+		(.[1] | startswith("400000 -> 50000 at ") and
+			contains(": set by tune-me (sysctl["))' \
+		--argjson small "$small"
 	assert_json '.netns[0].evidence | map(.source) |
-		map(select(startswith("event "))) | length >= 2'
+		map(select(startswith("event "))) | length >= 3'
 	apply
 	[[ $(<$SYSCTL/nf_conntrack_max) -eq 400000 ]]
 	[[ $((400000 / $(<$SYSCTL/nf_conntrack_buckets))) -le 12 ]]

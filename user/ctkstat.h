@@ -207,7 +207,7 @@ enum level {
 struct verdict {
 	enum level level;
 	char line[256];			/* without the word for the level */
-	char more[VERDICT_LINES][320];
+	char more[VERDICT_LINES][432];
 	size_t n_more;
 };
 

@@ -81,8 +81,9 @@ static uint64_t limit_wanted(const struct facts *f)
 			       get(r, CTK_A_NETNS_ENTRIES));
 	uint64_t wanted = power_of_two(2 * larger(most, f->fill.entries));
 
-	if (f->fall.event && f->fall.old != UNLIMITED)
-		wanted = larger(wanted, f->fall.old);
+	for (size_t i = 0; i < f->n_falls; i++)
+		if (f->fall[i].old != UNLIMITED)
+			wanted = larger(wanted, f->fall[i].old);
 	return wanted;
 }
 

@@ -117,40 +117,64 @@ static void prove_file(struct finding *f, const struct facts *facts)
 		      asked);
 }
 
-static void say_fall(struct finding *f, const struct facts *facts,
-		     const char *how)
+/* 262144 -> 4096 at 02:41:07: nf_conntrack reloaded by firewalld */
+static void add_fall(struct finding *f, const struct facts *facts,
+		     const struct fall *fall)
 {
-	const struct event *e = facts->fall.event;
+	const struct event *e = fall->event;
 	char old[24], now[24], clock[32], who[128];
 
-	limit_text(old, sizeof(old), facts->fall.old);
-	limit_text(now, sizeof(now), facts->fall.now);
+	limit_text(old, sizeof(old), fall->old);
+	limit_text(now, sizeof(now), fall->now);
 	format_clock(clock, sizeof(clock), get(&e->r, CTK_A_EVENT_TIME),
 		     facts->s->now);
 	say_who(who, sizeof(who), &e->actor);
-	say(f, "limit fell %s -> %s at %s: %s by %s", old, now, clock, how,
-	    who);
+	append(f->sentence, sizeof(f->sentence), "%s -> %s at %s: %s by %s",
+	       old, now, clock,
+	       fall->detached ? "nf_conntrack reloaded" : "set", who);
+}
+
+/* The last first, since that is what packets died of. */
+static void say_falls(struct finding *f, const struct facts *facts)
+{
+	say(f, "limit fell ");
+	for (size_t i = facts->n_falls; i; i--) {
+		add_fall(f, facts, &facts->fall[i - 1]);
+		if (i > 1)
+			append(f->sentence, sizeof(f->sentence),
+			       "; before that ");
+	}
+}
+
+static void prove_falls(struct finding *f, const struct facts *facts)
+{
+	for (size_t i = 0; i < facts->n_falls; i++) {
+		prove_event(f, facts->fall[i].detached);
+		prove_event(f, facts->fall[i].event);
+	}
+	prove_event(f, last_of(facts, CTK_EVENT_FULL_BEGIN));
 }
 
 static bool limit_reset_by_reload(struct finding *f, const struct facts *facts)
 {
-	if (!facts->full || !facts->fall.event || !facts->fall.detached)
+	const struct fall *fall = last_fall(facts);
+
+	if (!facts->full || !fall || !fall->detached)
 		return false;
-	say_fall(f, facts, "nf_conntrack reloaded");
-	prove_event(f, facts->fall.detached);
-	prove_event(f, facts->fall.event);
-	prove_event(f, last_of(facts, CTK_EVENT_FULL_BEGIN));
+	say_falls(f, facts);
+	prove_falls(f, facts);
 	prove_file(f, facts);
 	return true;
 }
 
 static bool limit_lowered(struct finding *f, const struct facts *facts)
 {
-	if (!facts->full || !facts->fall.event || facts->fall.detached)
+	const struct fall *fall = last_fall(facts);
+
+	if (!facts->full || !fall || fall->detached)
 		return false;
-	say_fall(f, facts, "set");
-	prove_event(f, facts->fall.event);
-	prove_event(f, last_of(facts, CTK_EVENT_FULL_BEGIN));
+	say_falls(f, facts);
+	prove_falls(f, facts);
 	return true;
 }
 

@@ -128,7 +128,10 @@ static bool is_setting(const struct event *e)
 
 static bool is_of_fall(const struct facts *f, const struct event *e)
 {
-	return e == f->fall.event || e == f->fall.detached;
+	for (size_t i = 0; i < f->n_falls; i++)
+		if (e == f->fall[i].event || e == f->fall[i].detached)
+			return true;
+	return false;
 }
 
 /* Where losses tell the story, thresholds add nothing. */

@@ -86,7 +86,7 @@ struct inside {
 	uint64_t queue;		/* the number of the longest such queue */
 };
 
-/* A limit that fell and was not put back before the trouble. */
+/* The limit fell, by one change of one actor, which @old and @now are of. */
 struct fall {
 	const struct event *detached;	/* NULL unless a reload */
 	const struct event *event;	/* attached, or limit-changed */
@@ -94,13 +94,16 @@ struct fall {
 	uint64_t now;
 };
 
+#define FALLS_MAX	3
+
 struct facts {
 	const struct snapshot *s;
 	const struct netns *netns;
 	enum state state;
 	uint64_t moment;	/* that all is about: now, or the last loss */
 	bool full;		/* it is or was about the limit */
-	struct fall fall;
+	struct fall fall[FALLS_MAX];	/* not put back before it; oldest first */
+	size_t n_falls;
 	const struct event *attached;	/* the last one, if seen */
 	bool limit_set;		/* by somebody since then */
 	struct fill fill;	/* what filled it */
@@ -112,7 +115,7 @@ struct facts {
 	uint64_t memory_free;
 };
 
-#define EVIDENCE_MAX	6
+#define EVIDENCE_MAX	8
 
 struct evidence {
 	char text[240];
@@ -136,7 +139,7 @@ struct rule;
 
 struct finding {
 	const struct rule *rule;
-	char sentence[320];
+	char sentence[400];
 	struct evidence evidence[EVIDENCE_MAX];
 	size_t n_evidence;
 };
@@ -208,6 +211,7 @@ void facts_gather(struct facts *f, struct snapshot *s, const struct netns *n,
 
 /* facts-events.c */
 void facts_of_events(struct facts *f);
+const struct fall *last_fall(const struct facts *f);
 bool event_concerns(const struct facts *f, const struct event *e);
 
 /* facts-proc.c */

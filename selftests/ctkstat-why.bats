@@ -98,6 +98,28 @@ apply()
 	bash -e "$BATS_TEST_TMPDIR/commands"
 }
 
+# apply_now NAME: what the first screen says, pasted as it stands there.
+apply_now()
+{
+	run_ctkstat 0 -N "$1"
+	awk '/^  now / { found = 1; sub(/^  now +/, "") }
+		found { print }
+		found && !/\\$/ { exit }' <<<"$output" \
+		>"$BATS_TEST_TMPDIR/commands"
+	cat "$BATS_TEST_TMPDIR/commands"
+	bash -e "$BATS_TEST_TMPDIR/commands"
+}
+
+# nothing_but_keep NAME: the settings are right, and not kept yet.
+nothing_but_keep()
+{
+	run_ctkstat 0 why -N "$1"
+	assert_in "$output" $'\n  keep      '
+	run_ctkstat 0 -N "$1"
+	assert_in "$output" $'\n  keep    ctkstat why -N '
+	assert_not_in "$output" $'\n  now '
+}
+
 # send_looked_at NAME COUNT: the first loss is what makes ctk look at those that
 # come then; leaves in $lost how many all lost.
 send_looked_at()
@@ -203,10 +225,15 @@ write_config()
 		--argjson small "$small"
 	assert_json '.netns[0].evidence | map(.source) |
 		map(select(startswith("event "))) | length >= 3'
-	apply
+	# Buckets and limit are one command, also where it takes two lines.
+	assert_json '.netns[0].fix | length == 1 and (.[0].commands |
+		length == 1 and (.[0] | test("^sysctl -w [a-z_.]*_buckets=" +
+			"[0-9]+ net.netfilter.nf_conntrack_max=400000$")))'
+	apply_now ctk-shop
 	[[ $(<$SYSCTL/nf_conntrack_max) -eq 400000 ]]
 	[[ $((400000 / $(<$SYSCTL/nf_conntrack_buckets))) -le 12 ]]
 	loses_no_more ctk-shop 1000 --sport 50000-50999
+	nothing_but_keep ctk-shop
 	write_config ctk-shop
 	rm "$OPTIONS"
 	ip netns del ctk-shop
@@ -232,6 +259,7 @@ write_config()
 	apply
 	[[ $(<$SYSCTL/nf_conntrack_max) -eq 8192 ]]
 	loses_no_more ctk-shop 1000 --sport 50000-50999
+	nothing_but_keep ctk-shop
 }
 
 @test "small-default: the kernel's own limit, and ordinary traffic" {
@@ -317,6 +345,9 @@ idle_over()
 	[[ $lost -gt 0 ]]
 	cause_is ctk-shop slow-leak-established
 	assert_json '.netns[0].plan.tcp_timeout_established > 0'
+	run_ctkstat 0 -N ctk-shop
+	assert_in "$output" " and more: ctkstat why"
+	why ctk-shop
 	timeout=$(json '.netns[0].plan.tcp_timeout_established')
 	[[ $(json '.netns[0].plan.frees') -eq \
 		$(idle_over ctk-shop "$timeout") ]]

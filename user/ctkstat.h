@@ -208,6 +208,7 @@ struct verdict {
 	enum level level;
 	char line[256];			/* without the word for the level */
 	char more[VERDICT_LINES][432];
+	bool command[VERDICT_LINES];	/* such a line ends in one, to paste */
 	size_t n_more;
 };
 
@@ -323,6 +324,7 @@ int flush_output(void);
 #define COLUMNS	80
 
 void put_hanging(FILE *out, const char *lead, size_t hang, const char *text);
+void put_command(FILE *out, const char *lead, size_t hang, const char *text);
 void put_wrapped(FILE *out, const char *indent, const char *text);
 size_t screen_rows(void);
 void put_bar(FILE *out, const struct options *o, uint64_t part, uint64_t whole,

@@ -111,6 +111,31 @@ void put_hanging(FILE *out, const char *lead, size_t hang, const char *text)
 	fputc('\n', out);
 }
 
+/* As put_hanging(), but to be pasted: a line goes on behind a backslash. */
+void put_command(FILE *out, const char *lead, size_t hang, const char *text)
+{
+	size_t column = strlen(lead);
+
+	fputs(lead, out);
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (column + word + 2 > COLUMNS && column > hang) {
+			fprintf(out, "\\\n%*s", (int)hang, "");
+			column = hang;
+		}
+		fwrite(text, 1, word, out);
+		text += word;
+		column += word;
+		if (*text == ' ') {
+			fputc(' ', out);
+			column++;
+			text++;
+		}
+	}
+	fputc('\n', out);
+}
+
 /* Indented, and by two more after the first line. */
 void put_wrapped(FILE *out, const char *indent, const char *text)
 {

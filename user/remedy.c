@@ -276,6 +276,22 @@ static void say_memory(struct step *s, const struct plan *p)
 	       percent_of(p->entries_bytes + p->buckets_bytes, p->memory));
 }
 
+/* One command, and buckets first: a limit beyond them loses to long chains. */
+static void set_limit(struct step *s, const struct plan *p, uint64_t buckets)
+{
+	char settings[160] = "";
+
+	if (p->buckets > buckets)
+		append(settings, sizeof(settings),
+		       " net.netfilter.nf_conntrack_buckets=%" PRIu64,
+		       p->buckets);
+	if (p->limit)
+		append(settings, sizeof(settings),
+		       " net.netfilter.nf_conntrack_max=%" PRIu64, p->limit);
+	if (settings[0])
+		add_command(s, "sysctl -w%s", settings);
+}
+
 static void step_limit(struct diagnosis *d)
 {
 	const struct record *status = &d->facts->s->status.r;
@@ -299,12 +315,7 @@ static void step_limit(struct diagnosis *d)
 		return;
 	}
 	say_memory(s, p);
-	if (p->buckets > get(status, CTK_A_STATUS_BUCKETS))
-		add_command(s, "sysctl -w net.netfilter.nf_conntrack_buckets=%"
-			    PRIu64, p->buckets);
-	if (p->limit)
-		add_command(s, "sysctl -w net.netfilter.nf_conntrack_max=%"
-			    PRIu64, p->limit);
+	set_limit(s, p, get(status, CTK_A_STATUS_BUCKETS));
 }
 
 static void step_established(struct diagnosis *d)

@@ -54,8 +54,12 @@ static void put_verdict(FILE *out, const struct options *o,
 	put_wrapped(out, "", text);
 	if (o->color)
 		fputs(PLAIN, out);
-	for (size_t i = 0; i < v.n_more; i++)
-		put_wrapped(out, "  ", v.more[i]);
+	for (size_t i = 0; i < v.n_more; i++) {
+		if (v.command[i])
+			put_command(out, "  ", 4, v.more[i]);
+		else
+			put_wrapped(out, "  ", v.more[i]);
+	}
 }
 
 static void put_header(FILE *out, const struct options *o)

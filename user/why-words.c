@@ -158,23 +158,32 @@ static void add_line(struct verdict *v, const char *key, const char *text)
 	append(line, sizeof(v->more[0]), "%-7s %s", key, text);
 }
 
+static void add_command(struct verdict *v, const char *key,
+			const char *command)
+{
+	if (v->n_more < VERDICT_LINES)
+		v->command[v->n_more] = true;
+	add_line(v, key, command);
+}
+
+/* A command is all of its step, or none is told: half a fix can be worse. */
 static void add_now(struct verdict *v, const struct diagnosis *d)
 {
 	const struct step *s = &d->step[0];
-	char text[256] = "";
+	char text[256];
 
 	if (!d->n_steps)
 		return;
-	/* The last of a step is what ends the losses. */
-	if (d->plan.flood)
+	if (d->plan.flood) {
 		snprintf(text, sizeof(text),
 			 "notrack for %s, the rule is in ctkstat why",
 			 d->plan.flood->who);
-	else if (s->n_commands)
-		snprintf(text, sizeof(text), "%s%s",
-			 s->command[s->n_commands - 1], s->n_commands > 1 ||
-			 d->n_steps > 1 ? " (and more, see ctkstat why)" : "");
-	add_line(v, "now", text);
+		add_line(v, "now", text);
+	} else if (s->n_commands == 1) {
+		add_command(v, "now", s->command[0]);
+		if (d->n_steps > 1)
+			add_line(v, "", "and more: ctkstat why");
+	}
 }
 
 /* The lines of the first screen; of what is not known there is none. */
@@ -190,8 +199,7 @@ void say_why(struct verdict *v, const struct diagnosis *d)
 	add_line(v, "filled", text);
 	add_line(v, "victims", d->facts->victims.text);
 	add_now(v, d);
-	if (d->plan.limit || d->plan.buckets || d->plan.established ||
-	    d->plan.time_wait) {
+	if (why_keeps(d)) {
 		snprintf(text, sizeof(text),
 			 "ctkstat why -N %u --print-config",
 			 (uint32_t)get(&d->facts->netns->r,

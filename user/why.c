@@ -39,30 +39,11 @@ static void put_item(FILE *out, const char *text)
 	put_hanging(out, lead, strlen(lead), text);
 }
 
-/* To be pasted: what is too long goes on behind a backslash. */
-static void put_command(FILE *out, const char *command)
+static void put_pasted(FILE *out, const char *command)
 {
 	char lead[] = INDENT "            ";
-	size_t column = strlen(lead);
 
-	fputs(lead, out);
-	while (*command) {
-		size_t word = strcspn(command, " ");
-
-		if (column + word + 2 > COLUMNS && column > strlen(lead)) {
-			fprintf(out, "\\\n%s  ", lead);
-			column = strlen(lead) + 2;
-		}
-		fwrite(command, 1, word, out);
-		command += word;
-		column += word;
-		if (*command == ' ') {
-			fputc(' ', out);
-			column++;
-			command++;
-		}
-	}
-	fputc('\n', out);
+	put_command(out, lead, strlen(lead) + 2, command);
 }
 
 const char *why_word(const struct facts *f)
@@ -266,7 +247,7 @@ static void put_steps(FILE *out, const struct diagnosis *d)
 
 		put_entry(out, i ? "" : "fix now", s->text);
 		for (size_t j = 0; j < s->n_commands; j++)
-			put_command(out, s->command[j]);
+			put_pasted(out, s->command[j]);
 		if (!strcmp(s->kind, "notrack"))
 			put_rules(out, d->plan.notrack);
 	}
@@ -290,7 +271,7 @@ static void put_keep(FILE *out, const struct diagnosis *d)
 		 (uint32_t)get(&d->facts->netns->r, CTK_A_NETNS_NETNS_INUM));
 	put_entry(out, "keep",
 		  "over a boot and the next reload, which forget all of it: files that this prints");
-	put_command(out, command);
+	put_pasted(out, command);
 }
 
 static void put_diagnosis(FILE *out, const struct diagnosis *d)

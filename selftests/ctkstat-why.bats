@@ -154,6 +154,7 @@ write_config()
 	local line file=/dev/null
 
 	run_ctkstat 0 why --print-config -N "$1"
+	assert_not_in "$output" "nothing is known to be wrong"
 	mkdir -p /run/modprobe.d /run/sysctl.d /run/nftables.d
 	while IFS= read -r line; do
 		if [[ $line == '# /etc/'* ]]; then
@@ -178,6 +179,8 @@ write_config()
 	run_ctkstat 0
 	assert_not_in "$output" "  cause "
 	run_ctkstat 0 why --print-config
+	[[ ${lines[0]} == "# nothing is known to be wrong: "*present* ]]
+	assert_not_in "$output" "# warning: "
 	assert_in "$output" "# /etc/modprobe.d/"
 	assert_in "$output" "net.netfilter.nf_conntrack_max = $LIMIT_BEFORE"
 	run_ctkstat 1 --print-config
@@ -195,6 +198,9 @@ write_config()
 	assert_80_columns
 	why ctk-shop
 	assert_json '.netns == [] and .warning.cause == "limit-over-buckets"'
+	run_ctkstat 0 why --print-config
+	[[ ${lines[1]} == "# but for the buckets, which are too few "* ]]
+	assert_not_in "$output" "hashsize=512"
 }
 
 # --- The limit ------------------------------------------------------------
@@ -238,6 +244,9 @@ write_config()
 	rm "$OPTIONS"
 	ip netns del ctk-shop
 	conntrack_remove
+	run_ctkstat 2 -j why --print-config
+	assert_in "$stderr" "not loaded: no limit is known to keep; load it"
+	assert_json '.error and (has("files") | not)'
 	modprobe -a nf_conntrack nf_conntrack_netlink nft_ct
 	[[ $(<$SYSCTL/nf_conntrack_max) -eq 400000 ]]
 	[[ $((400000 / $(<$SYSCTL/nf_conntrack_buckets))) -le 12 ]]
@@ -560,6 +569,8 @@ fail_allocations()
 	run_as_nobody 0
 	assert_not_in "$output" "  victims "
 	run_as_nobody 2 why -N ctk-shop
+	run_as_nobody 0 why --print-config
+	assert_in "$output" "# warning: who changed the limit is told to root only"
 }
 
 @test "without the module /proc is judged, and the rest said to be missing" {
@@ -572,6 +583,8 @@ fail_allocations()
 	run_ctkstat 0 why
 	assert_in "$output" "insmod ctk.ko"
 	assert_80_columns
+	run_ctkstat 0 why --print-config
+	assert_in "$output" "# warning: who changed the limit is not known without"
 	why ctk-shop
 	apply
 	[[ $(flood ctk-shop 50) -eq 0 ]]

@@ -155,12 +155,42 @@ static bool is_needed(const struct settings *t, size_t i)
 	return files[i].put != put_nft || t->notrack;
 }
 
+/* -1 after a fail(), where there is nothing that files could keep. */
+int config_check(const struct snapshot *s)
+{
+	if (!get(&s->status.r, CTK_A_STATUS_ATTACHED))
+		return fail("nf_conntrack is not loaded: no limit is known to keep; load it (modprobe nf_conntrack), see that its limit is right, and ask again");
+	return 0;
+}
+
+/* How far the files can be relied on. */
+static void put_remarks(FILE *out, const struct settings *t,
+			const struct snapshot *s)
+{
+	if (!s->why->n) {
+		fputs("# nothing is known to be wrong: these are the present values",
+		      out);
+		if (t->buckets > get(&s->status.r, CTK_A_STATUS_BUCKETS))
+			fputs(",\n# but for the buckets, which are too few for the limit",
+			      out);
+		fputs("\n\n", out);
+	}
+	if (!s->why->events)
+		fprintf(out,
+			"# warning: %s:\n"
+			"# what is kept here may be the value that is wrong\n\n",
+			s->source->read_events ?
+			"who changed the limit is told to root only" :
+			"who changed the limit is not known without the module ctk");
+}
+
 void put_config(FILE *out, const struct options *o, const struct snapshot *s)
 {
 	struct settings t;
 
 	(void)o;
 	settle(&t, s);
+	put_remarks(out, &t, s);
 	for (size_t i = 0; i < N_FILES; i++) {
 		if (!is_needed(&t, i))
 			continue;

@@ -74,7 +74,8 @@ int why_read(struct snapshot *s, const struct netns *only)
 	}
 	if (!why || !why->facts || !why->list)
 		return fail("no memory for %zu namespaces", n);
-	if (s->source->read_events && s->source->read_events(s))
+	why->events = s->source->read_events && !s->source->read_events(s);
+	if (s->source->read_events && !why->events)
 		why_denied(s);
 	gather_all(why, s, only);
 	if (why->n)

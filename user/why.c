@@ -19,7 +19,9 @@
 
 static int why_command_read(struct snapshot *s, const struct options *o)
 {
-	return snapshot_read(s, o) ? -1 : why_read(s, NULL);
+	if (snapshot_read(s, o) || (o->print_config && config_check(s)))
+		return -1;
+	return why_read(s, NULL);
 }
 
 /* A key before the first line, blanks before the others. */

@@ -197,6 +197,7 @@ struct why {
 	struct diagnosis *list;
 	size_t n;
 	char denied[320];	/* what could not be asked for, and why not */
+	bool events;		/* known, so that changes of the limit are */
 };
 
 static inline uint64_t larger(uint64_t a, uint64_t b)
@@ -264,6 +265,7 @@ bool why_warns(struct finding *f, const struct snapshot *s);
 json_t *why_json(const struct options *o, const struct snapshot *s);
 
 /* config.c */
+int config_check(const struct snapshot *s);
 void put_config(FILE *out, const struct options *o, const struct snapshot *s);
 bool config_asks(char *path, size_t size, uint64_t *limit);
 json_t *json_config(const struct snapshot *s);

@@ -120,6 +120,34 @@ nothing_but_keep()
 	assert_not_in "$output" $'\n  now '
 }
 
+# tells_no_fix NAME: to those inside, who do not know who changed the limit and
+# could not put it back.
+tells_no_fix()
+{
+	local there limit
+
+	there="run \"ctkstat why -N $(inum_of "$1")"
+	limit=$(<$SYSCTL/nf_conntrack_max)
+	run_program 1 in_ns "$1" \
+		bash -c "echo $limit >$SYSCTL/nf_conntrack_max"
+	run_program 0 in_ns "$1" "$CTKSTAT" -j why
+	assert_json '.netns[0] | (.text | startswith("as it looks from here")) and
+		.fix[0].kind == "elsewhere" and .plan == {} and
+		[.fix[].commands[]] == [] and (.fix[0].text |
+			contains("initial network namespace only; \($there)\" there"))' \
+		--arg there "$there"
+	run_program 0 in_ns "$1" "$CTKSTAT"
+	[[ $output =~ $'\n'\ \ now\ +the\ limit\ can\ be\ changed\ in\  ]]
+	assert_not_in "$output" "  keep "
+	assert_80_columns
+	run_program 0 in_ns "$1" "$CTKSTAT" why
+	assert_not_in "$output" "  keep "
+	assert_80_columns
+	run_program 2 in_ns "$1" "$CTKSTAT" why --print-config
+	assert_in "$stderr" "$there --print-config\" there"
+	[[ -z $output ]]
+}
+
 # send_looked_at NAME COUNT: the first loss is what makes ctk look at those that
 # come then; leaves in $lost how many all lost.
 send_looked_at()
@@ -265,6 +293,8 @@ write_config()
 	cause_is ctk-shop limit-lowered
 	assert_json '.netns[0].text | contains("8192 -> 400") and
 		contains("sysctl")'
+	tells_no_fix ctk-shop
+	why ctk-shop
 	apply
 	[[ $(<$SYSCTL/nf_conntrack_max) -eq 8192 ]]
 	loses_no_more ctk-shop 1000 --sport 50000-50999

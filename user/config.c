@@ -18,6 +18,7 @@
 
 #include <linux/ctk.h>
 
+#include "places.h"
 #include "why.h"
 
 #define MODPROBE_FILE	"/etc/modprobe.d/nf_conntrack.conf"
@@ -160,6 +161,9 @@ int config_check(const struct snapshot *s)
 {
 	if (!get(&s->status.r, CTK_A_STATUS_ATTACHED))
 		return fail("nf_conntrack is not loaded: no limit is known to keep; load it (modprobe nf_conntrack), see that its limit is right, and ask again");
+	if (!limit_is_here())
+		return fail("the limit can be changed in the initial network namespace only; run \"ctkstat why -N %u --print-config\" there",
+			    s->own);
 	return 0;
 }
 

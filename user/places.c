@@ -173,6 +173,19 @@ void places_free(struct places *p)
 }
 
 /*
+ * Whether this process is in the initial namespace, where alone the limit and
+ * the buckets can be changed, and where alone it is told who did. nf_conntrack
+ * makes net.nf_conntrack_max in that one only, on all kernels
+ * (nf_conntrack_standalone_init()); net.netfilter.nf_conntrack_max is in others
+ * too, read-only since 5.13. Whether somebody may write it is another matter.
+ * False also where nf_conntrack is not loaded.
+ */
+bool limit_is_here(void)
+{
+	return !access("/proc/sys/net/nf_conntrack_max", F_OK);
+}
+
+/*
  * The calling thread goes there: -1 if it may not, 0 if the place is gone, 1 if
  * it is there.
  */

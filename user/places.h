@@ -27,5 +27,6 @@ int places_find(struct places *p, const struct snapshot *s,
 		const struct selector *which);
 void places_free(struct places *p);
 int place_enter(const struct place *p);
+bool limit_is_here(void);
 
 #endif /* PLACES_H */

@@ -208,6 +208,8 @@ void plan_make(struct plan *p, const struct diagnosis *d)
 	uint64_t bucket_size = get(status, CTK_A_STATUS_BUCKET_SIZE);
 
 	memset(p, 0, sizeof(*p));
+	if (d->facts->s->why->elsewhere)
+		return;
 	p->memory = d->facts->memory;
 	p->entry_size = get(status, CTK_A_STATUS_ENTRY_SIZE);
 	if (!p->entry_size)
@@ -414,6 +416,16 @@ static void step_ask(struct diagnosis *d)
 					  CTK_A_NETNS_NETNS_INUM));
 }
 
+/* What is reckoned without knowing who changed the limit can be wrong. */
+static void step_elsewhere(struct diagnosis *d)
+{
+	struct step *s = add_step(d, "elsewhere");
+
+	append(s->text, sizeof(s->text),
+	       "the limit can be changed in the initial network namespace only; run \"ctkstat why -N %u\" there",
+	       (uint32_t)get(&d->facts->netns->r, CTK_A_NETNS_NETNS_INUM));
+}
+
 void steps_make(struct diagnosis *d)
 {
 	static const struct {
@@ -431,6 +443,10 @@ void steps_make(struct diagnosis *d)
 	};
 	unsigned int remedies = d->finding[0].rule->remedies;
 
+	if (d->facts->s->why->elsewhere) {
+		step_elsewhere(d);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (remedies & steps[i].remedy && d->n_steps < STEPS_MAX)
 			steps[i].make(d);

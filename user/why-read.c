@@ -9,7 +9,20 @@
 
 #include <linux/ctk.h>
 
+#include "places.h"
 #include "why.h"
+
+/* Who changed the limit would be the cause, for those who are told of it. */
+static void hedge(struct finding *f)
+{
+	char text[sizeof(f->sentence)];
+
+	memcpy(text, f->sentence, sizeof(text));
+	f->sentence[0] = '\0';
+	append(f->sentence, sizeof(f->sentence),
+	       "as it looks from here, where nobody is told who changed the limit: %s",
+	       text);
+}
 
 static void diagnose(struct diagnosis *d, const struct facts *f)
 {
@@ -17,6 +30,8 @@ static void diagnose(struct diagnosis *d, const struct facts *f)
 	rules_apply(d);
 	if (!d->n_findings)
 		return;
+	if (f->s->why->elsewhere && f->full)
+		hedge(&d->finding[0]);
 	plan_make(&d->plan, d);
 	steps_make(d);
 }
@@ -74,6 +89,8 @@ int why_read(struct snapshot *s, const struct netns *only)
 	}
 	if (!why || !why->facts || !why->list)
 		return fail("no memory for %zu namespaces", n);
+	why->elsewhere = get(&s->status.r, CTK_A_STATUS_ATTACHED) &&
+			 !limit_is_here();
 	why->events = s->source->read_events && !s->source->read_events(s);
 	if (s->source->read_events && !why->events)
 		why_denied(s);

@@ -179,6 +179,8 @@ static void add_now(struct verdict *v, const struct diagnosis *d)
 			 "notrack for %s, the rule is in ctkstat why",
 			 d->plan.flood->who);
 		add_line(v, "now", text);
+	} else if (d->facts->s->why->elsewhere) {
+		add_line(v, "now", s->text);
 	} else if (s->n_commands == 1) {
 		add_command(v, "now", s->command[0]);
 		if (d->n_steps > 1)

@@ -259,6 +259,8 @@ bool why_keeps(const struct diagnosis *d)
 {
 	const struct plan *p = &d->plan;
 
+	if (d->facts->s->why->elsewhere)
+		return false;
 	return p->limit || p->buckets || p->established || p->time_wait ||
 	       p->notrack[0] || d->finding[0].rule->remedies & REMEDY_LIMIT;
 }

@@ -198,6 +198,7 @@ struct why {
 	size_t n;
 	char denied[320];	/* what could not be asked for, and why not */
 	bool events;		/* known, so that changes of the limit are */
+	bool elsewhere;		/* not where the limit is, see limit_is_here() */
 };
 
 static inline uint64_t larger(uint64_t a, uint64_t b)

@@ -227,6 +227,23 @@ $from; its limit of 2097152 is forgotten"
 		--argjson limit "$LIMIT"
 	wait_text "ctk-gone   namespace deleted: \
 lost $lost ($lost table full), peak "
+	# Nothing else is wrong, so that it is the verdict.
+	run_ctkstat 0
+	gone="netns:$inum \\(deleted [0-9]+ s ago\\) had lost $lost"
+	[[ ${lines[0]} =~ ^WARN\ \ $gone$ ]]
+	assert_in "${lines[1]}" "ctkstat events -N $inum"
+	assert_80_columns
+	run_ctkstat 0 -j
+	assert_json '.verdict == "warning" and (.headline | test($gone))' \
+		--arg gone "^$gone$"
+	run_ctkstat 0 -j -N $$
+	assert_json '.verdict == "ok"'
+	# It is told beside what is worse.
+	full_ns ctk-shop
+	run_ctkstat 0
+	[[ ${lines[0]} =~ ^FULL\ \ ctk-shop\  ]]
+	[[ $output =~ $gone ]]
+	ip netns del ctk-shop
 	# The kernel gives the number to another one, once it is free.
 	deadline=$((SECONDS + WAIT))
 	until make_ns ctk-next && [[ $(inum_of ctk-next) -eq $inum ]]; do

@@ -242,7 +242,19 @@ struct worst {
 	uint64_t last;
 };
 
+/* Of those that lost something and were deleted: who, how many more, what. */
+struct deleted {
+	const struct event *most;	/* NULL where there is none */
+	size_t others;
+	uint64_t lost;
+	uint64_t last;
+};
+
+void deleted_since(struct deleted *d, const struct snapshot *s, uint64_t since);
+
 /* words.c */
+void say_deleted(struct verdict *v, const struct snapshot *s,
+		 const struct deleted *d, bool first);
 void say_worst(struct verdict *v, const struct snapshot *s,
 	       const struct worst *w, size_t width);
 void say_blind(struct verdict *v, const struct snapshot *s,

@@ -326,6 +326,7 @@ static json_t *screen_json(const struct options *o, const struct snapshot *s)
 		json_object_set_new(top, "time", json_time(s->now));
 	json_object_set_new(top, "source", json_string(s->source->name));
 	json_object_set_new(top, "verdict", json_string(level_name(v.level)));
+	json_object_set_new(top, "headline", json_name(v.line));
 	for (size_t i = 0; i < s->n_netns; i++)
 		json_array_append_new(list, json_netns(&s->netns[i]));
 	json_object_set_new(top, "netns", list);
@@ -334,17 +335,23 @@ static json_t *screen_json(const struct options *o, const struct snapshot *s)
 	return top;
 }
 
-/* Of the namespace that the verdict names, also why. */
+/*
+ * Of the namespace that the verdict names, also why; for which the events are
+ * read, as they are for those that were deleted. Who may not have them is told
+ * of what there is.
+ */
 static int screen_read(struct snapshot *s, const struct options *o)
 {
 	const struct netns *subject;
 
 	if (snapshot_read(s, o))
 		return -1;
-	if (o->json)
-		return 0;
-	subject = verdict_subject(s);
-	return subject ? why_read(s, subject) : 0;
+	subject = o->json ? NULL : verdict_subject(s);
+	if (subject)
+		return why_read(s, subject);
+	if (s->asked_all && s->source->read_events)
+		s->source->read_events(s);
+	return 0;
 }
 
 const struct command command_screen = {

@@ -2,7 +2,8 @@
 /*
  * The one thing to know at 3 a.m.: is a table full, whose, is it losing. Each
  * namespace is judged by its own limit and the worst is found; words.c says
- * it. Reads a snapshot, nothing else, and prints nothing.
+ * it. One that was deleted is judged by the event that it left. Reads a
+ * snapshot, nothing else, and prints nothing.
  */
 #include <string.h>
 
@@ -136,11 +137,32 @@ const struct netns *verdict_subject(const struct snapshot *s)
 	return worst.state > STATE_FINE ? worst.netns : NULL;
 }
 
-static enum level level_of(enum state state, bool blind)
+/* Events are of all namespaces, so of one alone nothing is said by them. */
+void deleted_since(struct deleted *d, const struct snapshot *s, uint64_t since)
+{
+	memset(d, 0, sizeof(*d));
+	for (size_t i = 0; i < s->n_events; i++) {
+		const struct event *e = &s->events[i];
+		uint64_t time = get(&e->r, CTK_A_EVENT_TIME);
+
+		if (!s->asked_all || !why_gone(e) || time <= since)
+			continue;
+		if (d->most)
+			d->others++;
+		if (!d->most || get(&e->r, CTK_A_EVENT_LOST) >
+				get(&d->most->r, CTK_A_EVENT_LOST))
+			d->most = e;
+		d->lost += get(&e->r, CTK_A_EVENT_LOST);
+		if (time > d->last)
+			d->last = time;
+	}
+}
+
+static enum level level_of(enum state state, bool warn)
 {
 	if (state >= STATE_FULL)
 		return LEVEL_FULL;
-	return state > STATE_FINE || blind ? LEVEL_WARNING : LEVEL_OK;
+	return state > STATE_FINE || warn ? LEVEL_WARNING : LEVEL_OK;
 }
 
 static bool nothing_to_judge(struct verdict *v, const struct snapshot *s)
@@ -161,17 +183,22 @@ static bool nothing_to_judge(struct verdict *v, const struct snapshot *s)
 void verdict_reach(struct verdict *v, const struct snapshot *s, size_t width)
 {
 	bool blind = hook_is_blind(s);
+	struct deleted deleted;
 	struct worst worst;
 
 	memset(v, 0, sizeof(*v));
 	if (nothing_to_judge(v, s))
 		return;
 	find_worst(s, &worst);
-	v->level = level_of(worst.state, blind);
+	deleted_since(&deleted, s, s->now - RECENT);
+	v->level = level_of(worst.state, blind || deleted.most);
 	width -= strlen(level_word(v->level)) + 2;
 	say_worst(v, s, &worst, width);
 	if (blind)
 		say_blind(v, s, worst.state);
+	if (deleted.most)
+		say_deleted(v, s, &deleted,
+			    worst.state == STATE_FINE && !blind);
 	if (s->why && s->why->n)
 		say_why(v, &s->why->list[0]);
 }

@@ -292,6 +292,22 @@ static void say_high(struct verdict *v, const struct worst *w, size_t width)
 	more(v, "%s; nothing lost within the last hour", entries);
 }
 
+/* Of those that are no more. */
+static void say_deleted_before(char *buf, size_t size, const struct snapshot *s,
+			       const struct deleted *d)
+{
+	char clock[32];
+
+	format_clock(clock, sizeof(clock), d->last, s->now);
+	if (d->others)
+		snprintf(buf, size, "%" PRIu64
+			 " lost by %zu deleted, the last at %s", d->lost,
+			 d->others + 1, clock);
+	else
+		snprintf(buf, size, "%" PRIu64 " lost by one deleted at %s",
+			 d->lost, clock);
+}
+
 /*
  * ctk sees losses since it was loaded or reset. Where the kernel counted none
  * either, there was none since nf_conntrack was loaded.
@@ -301,12 +317,16 @@ static void losses_in_words(char *buf, size_t size, const struct snapshot *s)
 	uint64_t since = get(&s->status.r, CTK_A_STATUS_ATTACHED_SINCE);
 	bool proc = s->source == &source_proc;
 	char clock[32], age[32];
+	struct deleted deleted;
 	struct total t;
 
 	add_up(s, &t);
+	deleted_since(&deleted, s, 0);
 	format_age(age, sizeof(age), since, s->now);
 	format_clock(clock, sizeof(clock), t.last, s->now);
-	if (t.lost && t.last)
+	if (!t.lost && deleted.most)
+		say_deleted_before(buf, size, s, &deleted);
+	else if (t.lost && t.last)
 		snprintf(buf, size, "%" PRIu64 " lost, the last at %s", t.lost,
 			 clock);
 	else if (t.lost)
@@ -339,6 +359,34 @@ static void say_fine(struct verdict *v, const struct snapshot *s)
 	losses_in_words(losses, sizeof(losses), s);
 	snprintf(v->line, sizeof(v->line), "%zu namespace%s, %s; %s",
 		 s->n_netns, s->n_netns == 1 ? "" : "s", fullest, losses);
+}
+
+/*
+ * By its number: its name is gone with it. In the first line, where there is
+ * nothing worse to say.
+ */
+void say_deleted(struct verdict *v, const struct snapshot *s,
+		 const struct deleted *d, bool first)
+{
+	const struct record *r = &d->most->r;
+	char age[32], others[32] = "", text[160];
+
+	format_age(age, sizeof(age), get(r, CTK_A_EVENT_TIME), s->now);
+	if (d->others)
+		snprintf(others, sizeof(others), " and %zu more", d->others);
+	snprintf(text, sizeof(text), "netns:%" PRIu64
+		 " (deleted %s ago)%s had lost %" PRIu64,
+		 get(r, CTK_A_EVENT_NETNS_INUM), age, others, d->lost);
+	if (!first) {
+		more(v, "%s", text);
+		return;
+	}
+	memcpy(v->line, text, sizeof(text));
+	if (d->others)
+		more(v, "what happened in them: ctkstat events");
+	else
+		more(v, "what happened in it: ctkstat events -N %" PRIu64,
+		     get(r, CTK_A_EVENT_NETNS_INUM));
 }
 
 void say_worst(struct verdict *v, const struct snapshot *s,

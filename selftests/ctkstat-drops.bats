@@ -261,7 +261,7 @@ assert_row()
 	assert_in "$(row_of "ping/$ping")" \
 		" icmp 198.51.100.1 198.51.100.1 ping ping/$ping"
 	assert_in "$(row_of "[fd00::1]:53")" " udp fd00::1 [fd00::1]:53 "
-	assert_in "$(row_of 192.0.2.2)" " udp 192.0.2.2 192.0.2.1:53 by in"
+	assert_in "$(row_of 192.0.2.2)" " udp 192.0.2.2 192.0.2.1:53 in via in"
 	# Neither does another namespace see them, nor its owner of his.
 	run_program 0 in_ns ctk-peer "$CTKSTAT" -j drops
 	assert_json '. == []'
@@ -410,24 +410,45 @@ remove_cgroups()
 	run_ctkstat 0 -j drops -N ctk-shop
 	assert_json '(([.[].count] | add) // 0) + $none == $lost' \
 		--argjson lost "$lost" --argjson none "$unattributed"
+	are=are
+	[[ $unattributed -gt 1 ]] || are=is
 	run_ctkstat 0 drops -N ctk-shop
 	assert_in "$(words)" \
-		"not listed: $unattributed of $lost lost: $unattributed were not \
-recorded, which with attribution=auto begins a moment after the first loss"
+		"$unattributed of $lost $are not listed: recording \
+(attribution=auto) starts a moment after the first loss"
 	assert_80_columns
 	run_ctkstat 0 -j status
 	assert_json '.attribution == "auto" and .armed'
+}
+
+@test "a burst that nobody is named for says so in the place of victims" {
+	ctk_remove
+	ctk_insert attribution=auto
+	full_ns ctk-shop
+	# One packet is looked at by nobody, since it is the first.
+	lost=$(flood ctk-shop 1)
+	[[ $lost -eq 1 ]]
+	run_ctkstat 0 -j -N ctk-shop
+	assert_json '.netns[0] | .lost == 1 and .attributed_drops == 0'
+	run_ctkstat 0 -N ctk-shop
+	assert_in "$(words)" "victims not known: the only one died before \
+recording began (attribution=auto; attribution=on records from the first)"
+	assert_80_columns
+	run_ctkstat 0 drops
+	assert_in "$(words)" "1 of 1 is not listed: recording "
 }
 
 @test "where attribution is off, what is printed switches it on" {
 	echo off >$ATTRIBUTION
 	full_ns ctk-shop
 	lost=$(flood ctk-shop 30)
+	run_ctkstat 0
+	assert_in "$(words)" "victims not known: attribution is off"
 	run_ctkstat 0 -j drops
 	assert_json '. == []'
 	run_ctkstat 0 drops
-	assert_in "$(words)" "not listed: $lost of $lost lost: $lost were not \
-recorded, and none is while attribution is off: echo auto >$ATTRIBUTION"
+	assert_in "$(words)" "$lost of $lost are not listed: nothing is \
+recorded while attribution is off: echo auto >$ATTRIBUTION"
 	eval "$(grep -o 'echo auto >.*' <<<"$(words)")"
 	run_ctkstat 0 -j status
 	assert_json '.attribution == "auto"'

@@ -111,27 +111,31 @@ static uint64_t unattributed(const struct record *r)
 	return get(r, CTK_A_NETNS_UNATTRIBUTED_DROPS);
 }
 
-/* How the losses that were not for other reasons could go unrecorded. */
-static void say_unrecorded(char *buf, size_t size, const struct record *status,
-			   uint64_t n)
+/* Why losses that were not for other reasons have no record. */
+static void say_unrecorded(char *buf, size_t size, const struct record *status)
 {
+	uint64_t marks_lost = get(status, CTK_A_STATUS_MARKS_LOST);
 	char marks[96] = "";
 
-	if (get(status, CTK_A_STATUS_MARKS_LOST))
+	if (marks_lost)
 		snprintf(marks, sizeof(marks),
 			 "; %" PRIu64 " were not found again when freed, all namespaces together",
-			 get(status, CTK_A_STATUS_MARKS_LOST));
-	if (get(status, CTK_A_STATUS_ATTRIBUTION) == CTK_ATTRIBUTION_OFF)
+			 marks_lost);
+	switch (get(status, CTK_A_STATUS_ATTRIBUTION)) {
+	case CTK_ATTRIBUTION_OFF:
 		snprintf(buf, size,
-			 "%" PRIu64 " were not recorded, and none is while attribution is off: echo auto >%s",
-			 n, SWITCH);
-	else if (get(status, CTK_A_STATUS_ATTRIBUTION) == CTK_ATTRIBUTION_AUTO)
+			 "nothing is recorded while attribution is off: echo auto >%s",
+			 SWITCH);
+		break;
+	case CTK_ATTRIBUTION_AUTO:
 		snprintf(buf, size,
-			 "%" PRIu64 " were not recorded, which with attribution=auto begins a moment after the first loss%s",
-			 n, marks);
-	else
-		snprintf(buf, size, "%" PRIu64 " were not recorded%s", n,
+			 "recording (attribution=auto) starts a moment after the first loss%s",
 			 marks);
+		break;
+	default:
+		snprintf(buf, size, "no record was made%s", marks);
+		break;
+	}
 }
 
 static void put_unattributed(FILE *out, const struct snapshot *s,
@@ -140,24 +144,26 @@ static void put_unattributed(FILE *out, const struct snapshot *s,
 	const struct record *status = &s->status.r;
 	uint64_t n = unattributed(r), other = get(r, CTK_A_NETNS_OTHER_DROPS);
 	char others[96] = "", unrecorded[256] = "", text[512];
+	bool mixed;
 
 	if (!n)
 		return;
 	if (other > n)
 		other = n;
+	mixed = other && n > other;
 	if (other)
-		snprintf(others, sizeof(others), "%" PRIu64 " %s", other,
+		snprintf(others, sizeof(others), "%" PRIu64 " %s%s", other,
 			 get(status, CTK_A_STATUS_HOOK) == CTK_HOOK_BLIND &&
 			 has(status, CTK_A_STATUS_HOOK) ?
-			 "were not seen by the hook, which is blind" :
-			 "were for other reasons (other_drops)");
+			 "not seen by the hook, which is blind" :
+			 "lost for other reasons (other_drops)",
+			 mixed ? "; for the rest, " : "");
 	if (n > other)
-		say_unrecorded(unrecorded, sizeof(unrecorded), status,
-			       n - other);
+		say_unrecorded(unrecorded, sizeof(unrecorded), status);
 	snprintf(text, sizeof(text),
-		 "not listed: %" PRIu64 " of %" PRIu64 " lost: %s%s%s", n,
-		 get(r, CTK_A_NETNS_LOST), others,
-		 *others && *unrecorded ? "; " : "", unrecorded);
+		 "%" PRIu64 " of %" PRIu64 " %s not listed: %s%s", n,
+		 get(r, CTK_A_NETNS_LOST), n == 1 ? "is" : "are", others,
+		 unrecorded);
 	put_wrapped(out, "", text);
 }
 

@@ -111,13 +111,13 @@ static void say_device(char *buf, size_t size, const struct group *g)
 
 	buf[0] = '\0';
 	if (g->devices > 1) {
-		snprintf(buf, size, "by %zu devices", g->devices);
+		snprintf(buf, size, "in via %zu devices", g->devices);
 	} else if (o && has(&o->r, CTK_A_OFFENDER_IFNAME)) {
 		shorten(name, sizeof(name),
 			get_text(&o->r, CTK_A_OFFENDER_IFNAME), COMM_WIDTH);
-		snprintf(buf, size, "by %s", name);
+		snprintf(buf, size, "in via %s", name);
 	} else if (o) {
-		snprintf(buf, size, "by device %" PRIu64,
+		snprintf(buf, size, "in via device %" PRIu64,
 			 get(&o->r, CTK_A_OFFENDER_IFINDEX));
 	}
 }

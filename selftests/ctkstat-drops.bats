@@ -479,12 +479,12 @@ recorded while attribution is off: echo auto >$ATTRIBUTION"
 
 @test "who may not see them is told, and what is missing" {
 	run_as_nobody 2 -j drops
-	assert_in "$stderr" "CAP_NET_ADMIN over the namespace"
+	assert_in "$stderr" "drops needs CAP_NET_ADMIN over the namespace"
 	assert_json '.error | contains("CAP_NET_ADMIN")'
 	run_ctkstat 2 drops -N ctk-none
-	assert_in "$stderr" "unknown namespace 'ctk-none'"
+	assert_in "$stderr" "no network namespace 'ctk-none' in /run/netns"
 	ctk_remove
 	run_ctkstat 2 -j drops
-	assert_in "$stderr" "drops need the module ctk, which is not"
+	assert_in "$stderr" "drops needs the module ctk, which is not"
 	assert_json '.error | contains("insmod ctk.ko")'
 }

@@ -298,23 +298,23 @@ with nf_conntrack_tcp_timeout_established=1800 (at least 43"
 	run_program 0 in_ns ctk-a "$CTKSTAT" entries
 	assert_not_in "$output" chains
 	run_program 2 in_ns ctk-a "$CTKSTAT" -j entries -N ctk-b
-	assert_json '.error | contains("other namespaces are shown in the initial")'
+	assert_json '.error | contains("other namespaces need root in the initial one")'
 }
 
 @test "who may not count is told, and what is missing" {
 	for arguments in entries "entries -k" "-j entries"; do
 		# shellcheck disable=SC2086 # words
 		run_as_nobody 2 $arguments
-		assert_in "$stderr" "CAP_NET_ADMIN over the namespace"
+		assert_in "$stderr" "entries needs CAP_NET_ADMIN over the namespace"
 	done
 	assert_json '.error | contains("CAP_NET_ADMIN")'
 	run_ctkstat 2 entries -N ctk-none
-	assert_in "$stderr" "unknown namespace 'ctk-none'"
+	assert_in "$stderr" "no network namespace 'ctk-none' in /run/netns"
 	ctk_remove
 	for arguments in entries "entries -k" "-j entries"; do
 		# shellcheck disable=SC2086 # words
 		run_ctkstat 2 $arguments
-		assert_in "$stderr" "entries need the module ctk, which is not"
+		assert_in "$stderr" "entries needs the module ctk, which is not"
 	done
 }
 

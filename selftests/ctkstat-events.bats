@@ -229,7 +229,7 @@ $from; its limit of 2097152 is forgotten"
 lost $lost ($lost table full), peak "
 	# Nothing else is wrong, so that it is the verdict.
 	run_ctkstat 0
-	gone="netns:$inum \\(deleted [0-9]+ s ago\\) had lost $lost"
+	gone="netns:$inum \\(deleted [0-9]+ (s|min) ago\\) had lost $lost"
 	[[ ${lines[0]} =~ ^WARN\ \ $gone$ ]]
 	assert_in "${lines[1]}" "ctkstat events -N $inum"
 	assert_80_columns
@@ -452,7 +452,7 @@ counts as other-drops"
 	for arguments in events "events -f" "-j events"; do
 		# shellcheck disable=SC2086 # words
 		run_as_nobody 2 $arguments
-		assert_in "$stderr" "events need CAP_NET_ADMIN over the namespace"
+		assert_in "$stderr" "events needs CAP_NET_ADMIN over the namespace"
 	done
 	assert_json '.error | contains("CAP_NET_ADMIN")'
 }
@@ -462,7 +462,7 @@ counts as other-drops"
 	for arguments in events "events -f" "-j events"; do
 		# shellcheck disable=SC2086 # words
 		run_ctkstat 2 $arguments
-		assert_in "$stderr" "events need the module ctk"
+		assert_in "$stderr" "events needs the module ctk"
 	done
 	assert_json '.error | contains("the module ctk")'
 }

@@ -315,6 +315,7 @@ int parse_count(unsigned long *count, const char *text);
 
 /* selector.c */
 int selector_parse(struct selector *sel, const char *text);
+int selector_no_process(const struct selector *sel);
 
 /* screen.c */
 void put_unseen(FILE *out, const struct snapshot *s);

@@ -115,7 +115,7 @@ static int read_namespaces(struct snapshot *s, const struct options *o)
 	if (snapshot_read(s, &asked))
 		return -1;
 	if (!s->source->read_events)
-		return fail("events need the module ctk, which is not loaded: modprobe ctk, or insmod ctk.ko");
+		return fail("events needs the module ctk, which is not loaded: modprobe ctk, or insmod ctk.ko");
 	return 0;
 }
 

@@ -71,6 +71,9 @@ static void clear_kept(struct snapshot *s)
 /* Adds that of the namespace @id, or with 0 that of all together. */
 int module_read_census(struct snapshot *s, uint64_t id)
 {
+	static const struct question question = {
+		"entries", "count what fills the table", census_fields
+	};
 	char buf[GENL_REQUEST_SIZE];
 	struct nlmsghdr *nlh;
 	int error;
@@ -81,14 +84,17 @@ int module_read_census(struct snapshot *s, uint64_t id)
 	else
 		mnl_attr_put(nlh, CTK_A_CENSUS_ALL, 0, NULL);
 	error = genl_talk(&ctk, nlh, parse_counted, s);
-	return error < 0 ? module_refused("count what fills the table",
-					  census_fields, error) : 0;
+	return error < 0 ? module_refused(&question, error) : 0;
 }
 
 /* Those of the namespace @id, or with 0 of all that may be seen. */
 int module_read_kept(struct snapshot *s, uint64_t id)
 {
-	return module_dump("read what filled the table", census_fields,
-			   CTK_CMD_CENSUS_GET, CTK_A_CENSUS_NETNS_ID, id,
-			   parse_kept, clear_kept, s);
+	static const struct question question = {
+		"entries", "read what filled the table", census_fields
+	};
+
+	return module_dump(&question, CTK_CMD_CENSUS_GET,
+			   CTK_A_CENSUS_NETNS_ID, id, parse_kept, clear_kept,
+			   s);
 }

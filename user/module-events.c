@@ -93,6 +93,9 @@ static int parse_event(const struct nlmsghdr *nlh, void *data)
 /* Those after @s->last_seq. */
 int module_read_events(struct snapshot *s)
 {
+	static const struct question question = {
+		"events", "read the events", event_fields
+	};
 	char buf[GENL_REQUEST_SIZE];
 	struct nlmsghdr *nlh;
 	int error;
@@ -105,8 +108,7 @@ int module_read_events(struct snapshot *s)
 	error = genl_talk(&ctk, nlh, parse_event, s);
 	if (error == -ENOENT)
 		return module_gone();
-	return error < 0 ? module_refused("read the events", event_fields,
-					  error) : 0;
+	return error < 0 ? module_refused(&question, error) : 0;
 }
 
 /*

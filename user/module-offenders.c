@@ -38,7 +38,11 @@ static void clear_offenders(struct snapshot *s)
 /* Of the namespace @id; 0 is all that may be seen. */
 int module_read_offenders(struct snapshot *s, uint64_t id)
 {
-	return module_dump("read who lost packets", offender_fields,
-			   CTK_CMD_OFFENDER_GET, CTK_A_OFFENDER_NETNS_ID, id,
-			   parse_offender, clear_offenders, s);
+	static const struct question question = {
+		"drops", "read who lost packets", offender_fields
+	};
+
+	return module_dump(&question, CTK_CMD_OFFENDER_GET,
+			   CTK_A_OFFENDER_NETNS_ID, id, parse_offender,
+			   clear_offenders, s);
 }

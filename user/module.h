@@ -17,9 +17,16 @@ int parse_attr(const struct nlattr *attr, const struct field *fields,
 	       struct record *r);
 int parse_nest(const struct nlattr *nest, const struct field *fields,
 	       struct record *r);
-int module_refused(const char *what, const struct field *fields, int error);
-int module_dump(const char *what, const struct field *fields, uint8_t cmd,
-		uint16_t attr, uint64_t id, genl_reply reply,
+/* What is asked of the module, for the words about a refusal. */
+struct question {
+	const char *command;		/* that needs CAP_NET_ADMIN for it */
+	const char *what;		/* "cannot" do */
+	const struct field *fields;	/* attributes of the request */
+};
+
+int module_refused(const struct question *q, int error);
+int module_dump(const struct question *q, uint8_t cmd, uint16_t attr,
+		uint64_t id, genl_reply reply,
 		void (*clear)(struct snapshot *s), struct snapshot *s);
 
 /* module-events.c */

@@ -36,6 +36,13 @@ static int select_number(struct selector *sel, const char *text)
 	return 0;
 }
 
+/* After a fail(): none has the pid. */
+int selector_no_process(const struct selector *sel)
+{
+	return fail("there is no process %s: -N takes a number up to %u for a pid, a larger one for an inode number",
+		    sel->text, PID_LARGEST);
+}
+
 static int open_netns(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -59,8 +66,9 @@ static int select_file(struct selector *sel, const char *text,
 	if (fd < 0 && errno == EINVAL)
 		return fail("%s is not a network namespace", path);
 	if (fd < 0 && errno == ENOENT && path != text)
-		return fail("unknown namespace '%s': no such name in " NAMES_DIR
-			    " (ip netns lists them; a path has a slash)", text);
+		return fail("no network namespace '%s' in " NAMES_DIR
+			    ": ip netns lists them, and a path has a slash",
+			    text);
 	if (fd < 0)
 		return fail("cannot open the namespace %s: %s", path,
 			    strerror(errno));

@@ -199,45 +199,57 @@ static const char *request_attr_name(const struct field *fields, int attr)
 	return f ? f->name : "unknown";
 }
 
-/*
- * @what failed, in the kernel's words where it had some, and what to do; the
- * attributes of the request are @fields.
- */
-int module_refused(const char *what, const struct field *fields, int error)
+static bool is_forbidden(int error)
 {
-	bool forbidden = error == -EPERM || error == -EACCES;
+	return error == -EPERM || error == -EACCES;
+}
+
+/*
+ * What failed, and what to do. What nobody foresees is in the kernel's words,
+ * where it had some.
+ */
+int module_refused(const struct question *q, int error)
+{
 	char where[96] = "";
 
 	if (error == -ECANCELED)
 		return -1;	/* said already */
+	if (is_forbidden(error) && q->command)
+		return fail("%s needs CAP_NET_ADMIN over the namespace: try as root in the initial one",
+			    q->command);
+	/* It was there when its id was read. */
+	if (error == -ENOENT && ctk.attr)
+		return fail("cannot %s: the namespace has been deleted meanwhile",
+			    q->what);
 	if (ctk.attr)
 		snprintf(where, sizeof(where), " (attribute %s, offset %u)",
-			 request_attr_name(fields, ctk.attr), ctk.offset);
+			 request_attr_name(q->fields, ctk.attr), ctk.offset);
 	else if (ctk.offset)
 		snprintf(where, sizeof(where), " (offset %u)", ctk.offset);
-	return fail("cannot %s: %s%s%s%s%s", what, strerror(-error),
-		    ctk.message[0] ? ": " : "", ctk.message, where,
-		    forbidden ? "; try as root in the initial namespace" : "");
+	return fail("cannot %s: %s%s%s%s", q->what, strerror(-error),
+		    ctk.message[0] ? ": " : "", ctk.message, where);
 }
 
 static int module_read_status(struct snapshot *s)
 {
+	static const struct question question = {
+		NULL, "read the status of ctk", status_fields
+	};
 	char buf[GENL_REQUEST_SIZE];
 	int error;
 
 	error = genl_talk(&ctk,
 			  genl_request(&ctk, buf, CTK_CMD_STATUS_GET, 0),
 			  parse_status, &s->status);
-	return error ? module_refused("read the status of ctk", status_fields,
-				      error) : 0;
+	return error ? module_refused(&question, error) : 0;
 }
 
 /*
  * What a dump has of the namespace @id, which is the attribute @attr of the
  * request, or with 0 of all that may be seen. Each attempt begins with @clear.
  */
-int module_dump(const char *what, const struct field *fields, uint8_t cmd,
-		uint16_t attr, uint64_t id, genl_reply reply,
+int module_dump(const struct question *q, uint8_t cmd, uint16_t attr,
+		uint64_t id, genl_reply reply,
 		void (*clear)(struct snapshot *s), struct snapshot *s)
 {
 	int error = GENL_TORN;
@@ -253,7 +265,7 @@ int module_dump(const char *what, const struct field *fields, uint8_t cmd,
 		error = genl_talk(&ctk, nlh, reply, s);
 	}
 	if (error < 0)
-		return module_refused(what, fields, error);
+		return module_refused(q, error);
 	s->torn |= error == GENL_TORN;
 	return 0;
 }
@@ -265,8 +277,12 @@ static void clear_netns(struct snapshot *s)
 
 static int read_all(struct snapshot *s)
 {
-	if (module_dump("read the namespaces", netns_fields, CTK_CMD_NETNS_GET,
-			0, 0, parse_netns, clear_netns, s))
+	static const struct question question = {
+		NULL, "read the namespaces", netns_fields
+	};
+
+	if (module_dump(&question, CTK_CMD_NETNS_GET, 0, 0, parse_netns,
+			clear_netns, s))
 		return -1;
 	/* Only told to those who see all, see ctk.yaml. */
 	s->hidden = !has(&s->status.r, CTK_A_STATUS_MISSED);
@@ -291,9 +307,29 @@ static void put_selector(struct nlmsghdr *nlh, const struct selector *which)
 	}
 }
 
+/* Of -N, as it was given. */
+static int netns_refused(const struct selector *which, int error)
+{
+	struct question question = { .fields = netns_fields };
+	char what[256];
+
+	if (is_forbidden(error) && which->text)
+		return fail("cannot show the namespace %s: other namespaces need root in the initial one",
+			    which->text);
+	if (error == -ESRCH && which->by == SELECT_PID)
+		return selector_no_process(which);
+	if (error == -ENOENT && which->by == SELECT_INUM)
+		return fail("no network namespace has the inode number %s: ctkstat -an lists them",
+			    which->text);
+	snprintf(what, sizeof(what), "read the namespace %s",
+		 which->text ? which->text : "of this process");
+	question.what = what;
+	return module_refused(&question, error);
+}
+
 static int module_read_netns(struct snapshot *s, const struct selector *which)
 {
-	char buf[GENL_REQUEST_SIZE], what[256];
+	char buf[GENL_REQUEST_SIZE];
 	struct nlmsghdr *nlh;
 	int error;
 
@@ -302,16 +338,13 @@ static int module_read_netns(struct snapshot *s, const struct selector *which)
 	nlh = genl_request(&ctk, buf, CTK_CMD_NETNS_GET, 0);
 	put_selector(nlh, which);
 	error = genl_talk(&ctk, nlh, parse_netns, s);
-	if (!error)
-		return 0;
-	snprintf(what, sizeof(what), "read the namespace %s",
-		 which->text ? which->text : "of this process");
-	return module_refused(what, netns_fields, error);
+	return error ? netns_refused(which, error) : 0;
 }
 
 static int reset_one(const struct netns *n)
 {
 	char buf[GENL_REQUEST_SIZE], what[64];
+	const struct question question = { "reset", what, netns_fields };
 	struct nlmsghdr *nlh;
 	int error;
 
@@ -321,7 +354,7 @@ static int reset_one(const struct netns *n)
 	if (error) {
 		snprintf(what, sizeof(what), "reset the namespace %u",
 			 (uint32_t)get(&n->r, CTK_A_NETNS_NETNS_INUM));
-		module_refused(what, netns_fields, error);
+		module_refused(&question, error);
 	}
 	return error;
 }

@@ -277,12 +277,28 @@ static void rate_losses(struct snapshot *s)
 		qsort(before, n_before, sizeof(*before), sort_before);
 }
 
+/* Before a path into /proc, which nobody asked for, is complained of. */
+static int check_process(const struct selector *which)
+{
+	char path[64];
+
+	if (which->by != SELECT_PID)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", which->number);
+	if (!access(path, F_OK))
+		return 0;
+	if (errno == ENOENT)
+		return selector_no_process(which);
+	return fail("cannot show the namespace of process %s: %s; try as root",
+		    which->text, strerror(errno));
+}
+
 static int nowhere(const struct snapshot *s, const struct selector *which)
 {
 	if (s->refused)
 		return fail("cannot enter the namespace %s: without the module ctk that needs CAP_SYS_ADMIN over it; try as root",
 			    which->text);
-	return fail("unknown namespace %s: no name in " NAMES_DIR
+	return fail("no namespace %s: no name in " NAMES_DIR
 		    " and no process leads there", which->text);
 }
 
@@ -290,8 +306,10 @@ static int proc_read_netns(struct snapshot *s, const struct selector *which)
 {
 	struct places places = { 0 };
 	struct visit v = { .s = s, .places = &places };
-	int error = places_find(&places, s, which);
+	int error = check_process(which);
 
+	if (!error)
+		error = places_find(&places, s, which);
 	if (!error)
 		error = visit(&v);
 	s->hidden = s->asked_all && (places.hidden || s->refused);

@@ -140,7 +140,7 @@ static uint64_t id_to_ask(const struct snapshot *s, const struct options *o)
 
 static int without_module(const char *what)
 {
-	return fail("%s need the module ctk, which is not loaded: modprobe ctk, or insmod ctk.ko",
+	return fail("%s needs the module ctk, which is not loaded: modprobe ctk, or insmod ctk.ko",
 		    what);
 }
 

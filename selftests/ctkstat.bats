@@ -222,7 +222,7 @@ bats_require_minimum_version 1.5.0
 	make_ns ctk-shop
 	run_ctkstat 0 -N ctk-shop
 	[[ ${lines[0]} =~ ^OK\ \ 1\ namespace,\ fullest\ ctk-shop\ 0%\; ]]
-	assert_in "${lines[0]}" "nothing lost since load, "
+	assert_in "${lines[0]}" "nothing lost since ctk was loaded, "
 	set_limit "$LIMIT"
 	fill ctk-shop $((LIMIT * 85 / 100))
 	run_ctkstat 0 -N ctk-shop

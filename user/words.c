@@ -118,7 +118,7 @@ static void episode_line(struct verdict *v, const struct snapshot *s,
 	if (!has(r, CTK_A_NETNS_FULL_SINCE)) {
 		more(v, "%s; %s; %" PRIu64 " lost since %s", entries, rate,
 		     get(r, CTK_A_NETNS_LOST), s->source == &source_proc ?
-		     "nf_conntrack was loaded" : "ctk's load or reset");
+		     "nf_conntrack was loaded" : "ctk was loaded or reset");
 		return;
 	}
 	format_clock(clock, sizeof(clock), get(r, CTK_A_NETNS_FULL_SINCE),
@@ -163,7 +163,7 @@ static void say_full_unharmed(struct verdict *v, const struct worst *w,
 		      get(stats, CTK_A_KERNEL_STATS_CHAIN_TOOLONG);
 
 	snprintf(sentence, sizeof(sentence), "%s full, %s", is_are(w),
-		 before ? "no packet lost since ctk's load or reset" :
+		 before ? "no packet lost since ctk was loaded or reset" :
 			  "no packet lost yet");
 	name_line(v, w, width, sentence, sentence);
 	entries_of(entries, sizeof(entries), &w->netns->r);
@@ -316,6 +316,7 @@ static void losses_in_words(char *buf, size_t size, const struct snapshot *s)
 {
 	uint64_t since = get(&s->status.r, CTK_A_STATUS_ATTACHED_SINCE);
 	bool proc = s->source == &source_proc;
+	bool later = s->status.attached_by.present;
 	char clock[32], age[32];
 	struct deleted deleted;
 	struct total t;
@@ -331,15 +332,17 @@ static void losses_in_words(char *buf, size_t size, const struct snapshot *s)
 			 clock);
 	else if (t.lost)
 		snprintf(buf, size, "%" PRIu64 " lost%s", t.lost,
-			 proc ? ", says the kernel" : " since load");
+			 proc ? ", says the kernel" :
+				" since ctk was loaded");
 	else if (proc)
 		snprintf(buf, size, "nothing lost, says the kernel");
 	else if (t.kernel)
-		snprintf(buf, size, "nothing lost since ctk's load or reset");
-	else if (since)
-		snprintf(buf, size, "nothing lost since load, %s ago", age);
+		snprintf(buf, size, "nothing lost since ctk was loaded or reset");
+	else if (since && (later || !s->hidden))
+		snprintf(buf, size, "nothing lost since %s was loaded, %s ago",
+			 later ? "nf_conntrack" : "ctk", age);
 	else
-		snprintf(buf, size, "nothing lost since load");
+		snprintf(buf, size, "nothing lost since ctk was loaded");
 }
 
 static void say_fine(struct verdict *v, const struct snapshot *s)

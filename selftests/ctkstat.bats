@@ -25,6 +25,12 @@ bats_require_minimum_version 1.5.0
 		assert_in "$output" "--$option"
 	done
 	[[ -z $stderr ]]
+	help=$output
+	for words in help "help drops" "drops --help"; do
+		# shellcheck disable=SC2086 # words
+		run_ctkstat 0 $words
+		[[ $output == "$help" ]]
+	done
 	run_ctkstat 0 --version
 	[[ $output =~ ^ctkstat\ [0-9]+\.[0-9]+ ]]
 }

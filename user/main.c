@@ -51,7 +51,7 @@ static void print_help(void)
 	      "  -t, --timestamp       when it was read\n"
 	      "  -c, --color[=WHEN]    auto, always or never\n"
 	      "  -V, --version\n"
-	      "  -h, --help\n\n"
+	      "  -h, --help            also: ctkstat help\n\n"
 	      "INTERVAL is in seconds, such as 1 or 0.5; COUNT screens, else for ever.\n"
 	      "Exit code: 0 ok, 1 usage, 2 failed.\n", stdout);
 }
@@ -199,6 +199,8 @@ int main(int argc, char **argv)
 	detect_terminal(&o);
 	if (parse_options(&o, argc, argv))
 		return give_up(&o, EXIT_USAGE);
+	if (!o.about && optind < argc && !strcmp(argv[optind], "help"))
+		o.about = 'h';
 	if (o.about)
 		return print_about(&o);
 	command = parse_words(&o, argv + optind);

@@ -448,7 +448,7 @@ counts as other-drops"
 	run_program 2 in_ns ctk-a "$CTKSTAT" -j events -N ctk-b
 }
 
-@test "without the capability the kernel's words are told" {
+@test "without the capability the command that needs it is named" {
 	for arguments in events "events -f" "-j events"; do
 		# shellcheck disable=SC2086 # words
 		run_as_nobody 2 $arguments

@@ -65,6 +65,7 @@ struct ctk_mark *ctk_mark_take_over(unsigned long context)
 		atomic64_inc(&ctk_marks_lost);
 		if (ctk_mark_is_old(mark))
 			return mark;
+		/* Free only when all was read of it; pairs with cmpxchg(). */
 		smp_store_release(&mark->context, 0);
 	}
 	atomic64_inc(&ctk_marks_lost);

@@ -335,7 +335,8 @@ static void put_fine(FILE *out, const struct snapshot *s)
 	struct verdict v;
 
 	verdict_reach(&v, s, COLUMNS);
-	snprintf(text, sizeof(text), "nothing wrong: %s", v.line);
+	snprintf(text, sizeof(text), "%s%s",
+		 v.level == LEVEL_OK ? "nothing wrong: " : "", v.line);
 	put_wrapped(out, "", text);
 	for (size_t i = 0; i < v.n_more; i++)
 		put_wrapped(out, "  ", v.more[i]);

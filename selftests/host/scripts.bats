@@ -114,7 +114,7 @@ ok 1 one
 not ok 2 two
 ok 3 - three # SKIP no such thing
 @end a.sh 1 7'
-	[[ ${lines[0]} == "    # why" ]]
+	[[ ${lines[0]} == "    a.sh: # why" ]]
 	[[ ${lines[1]} == "ok - a.sh: one" ]]
 	[[ ${lines[2]} == "not ok - a.sh: two" ]]
 	[[ ${lines[3]} == "skip - a.sh: three: no such thing" ]]

@@ -54,20 +54,26 @@ boot()
 	esac
 }
 
+# split OPTION... -- PROGRAM...: into the caller's $options and $programs.
+split()
+{
+	options=()
+	while [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	programs=("${@:2}")
+}
+
 # run_all KIND OPTION... -- PROGRAM...: a guest that dies takes the program
 # with it that ran; the rest gets another guest.
 run_all()
 {
 	local kind=$1 before program
-	local -a options=() left=()
+	local -a options programs left
 
-	shift
-	while [[ $1 != -- ]]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	left=("$@")
+	split "${@:2}"
+	left=("${programs[@]}")
 	while [[ ${#left[@]} -gt 0 ]]; do
 		before=${#left[@]}
 		: >"$work/seen"
@@ -103,15 +109,10 @@ share()
 one_guest()
 {
 	local n=$1 work=$work/$1
-	local -a options=() programs=()
+	local -a options programs
 
-	shift
-	while [[ $1 != -- ]]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	mapfile -t programs < <(share "$n" "$@")
+	split "${@:2}"
+	mapfile -t programs < <(share "$n" "${programs[@]}")
 	mkdir -p "$work"
 	[[ ${#programs[@]} -eq 0 ]] ||
 		run_all "$n" "${options[@]}" -- "${programs[@]}"
@@ -153,15 +154,10 @@ two_guests()
 run_programs()
 {
 	local release=$1 program
-	local -a options=() apart=() others=()
+	local -a options programs apart=() others=()
 
-	shift
-	while [[ $1 != -- ]]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	for program; do
+	split "${@:2}"
+	for program in "${programs[@]}"; do
 		if emulation_is_sound "$release" &&
 			[[ " ${side_by_side[*]} " == *" $program "* ]]; then
 			apart+=("$program")

@@ -57,7 +57,8 @@ loaded_while_conntrack_comes()
 
 	[[ -f $slow ]] || { skip "ctk_slow_coming.ko is not built"; return; }
 	conntrack_remove || return
-	insmod "$slow" msecs=3000 || fail "ctk_slow_coming.ko cannot be loaded" || return
+	insmod "$slow" msecs=3000 ||
+		fail "ctk_slow_coming.ko cannot be loaded" || return
 	defer remove_slow
 	defer ctk_remove
 	for ((i = 0; i < ROUNDS; i++)); do

@@ -434,6 +434,10 @@ remove_cgroups()
 	assert_in "$(words)" "victims not known: the only one died before \
 recording began (attribution=auto; attribution=on records from the first)"
 	assert_80_columns
+	run_ctkstat 0 why -N ctk-shop
+	assert_in "$(words)" "victims not known: the only one died before \
+recording began (attribution=auto; attribution=on records from the first)"
+	assert_80_columns
 	run_ctkstat 0 drops
 	assert_in "$(words)" "1 of 1 is not listed: recording "
 }

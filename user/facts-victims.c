@@ -2,7 +2,7 @@
 /*
  * Whose packets died, in short: the first groups of drops; and for a cause the
  * source and the service that have most of the records' losses. What may have
- * been others' losses is nobody's there.
+ * been others' losses is nobody's there. Where nobody is known, why that is.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -171,4 +171,28 @@ void victims_from(struct victims *v, const struct snapshot *s)
 		     sum);
 	name_process(v, s, o);
 	name_groups(v, s);
+}
+
+/* Losses for other reasons are never recorded, and nothing is to be explained. */
+void victims_unknown(struct facts *f)
+{
+	uint64_t how = get(&f->s->status.r, CTK_A_STATUS_ATTRIBUTION);
+	const struct record *r = &f->netns->r;
+	char all[32] = "the only one";
+	uint64_t lost = get(r, CTK_A_NETNS_LOST) -
+			get(r, CTK_A_NETNS_OTHER_DROPS);
+
+	if (f->victims.text[0] || !lost ||
+	    !has(r, CTK_A_NETNS_ATTRIBUTED_DROPS) ||
+	    get(r, CTK_A_NETNS_ATTRIBUTED_DROPS))
+		return;
+	if (lost > 1)
+		snprintf(all, sizeof(all), "all %" PRIu64, lost);
+	if (how == CTK_ATTRIBUTION_AUTO)
+		snprintf(f->victims.text, sizeof(f->victims.text),
+			 "not known: %s died before recording began (attribution=auto; attribution=on records from the first)",
+			 all);
+	else if (how == CTK_ATTRIBUTION_OFF)
+		snprintf(f->victims.text, sizeof(f->victims.text),
+			 "not known: attribution is off (attribution=auto records them)");
 }

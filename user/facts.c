@@ -95,10 +95,12 @@ static void facts_of_offenders(struct facts *f, struct snapshot *s)
 {
 	if (!s->source->read_offenders)
 		return;
-	if (s->source->read_offenders(s, of(f, CTK_A_NETNS_ID)))
+	if (s->source->read_offenders(s, of(f, CTK_A_NETNS_ID))) {
 		why_denied(s);
-	else
-		victims_from(&f->victims, s);
+		return;
+	}
+	victims_from(&f->victims, s);
+	victims_unknown(f);
 }
 
 /* @deep: the entries may be counted anew. */

@@ -336,36 +336,6 @@ static json_t *screen_json(const struct options *o, const struct snapshot *s)
 }
 
 /*
- * Losses without a record have no victims that could be named; why is said in
- * their place. Those for other reasons are never recorded.
- */
-static void explain_no_victims(struct snapshot *s)
-{
-	uint64_t how = get(&s->status.r, CTK_A_STATUS_ATTRIBUTION);
-	struct facts *f = s->why->facts;
-	const struct record *r;
-	char all[32] = "the only one";
-	uint64_t lost;
-
-	if (!s->why->n || f->victims.text[0])
-		return;
-	r = &f->netns->r;
-	lost = get(r, CTK_A_NETNS_LOST) - get(r, CTK_A_NETNS_OTHER_DROPS);
-	if (!has(r, CTK_A_NETNS_ATTRIBUTED_DROPS) || !lost ||
-	    get(r, CTK_A_NETNS_ATTRIBUTED_DROPS))
-		return;
-	if (lost > 1)
-		snprintf(all, sizeof(all), "all %" PRIu64, lost);
-	if (how == CTK_ATTRIBUTION_AUTO)
-		snprintf(f->victims.text, sizeof(f->victims.text),
-			 "not known: %s died before recording began (attribution=auto; attribution=on records from the first)",
-			 all);
-	else if (how == CTK_ATTRIBUTION_OFF)
-		snprintf(f->victims.text, sizeof(f->victims.text),
-			 "not known: attribution is off (attribution=auto records them)");
-}
-
-/*
  * Of the namespace that the verdict names, also why; for which the events are
  * read, as they are for those that were deleted. Who may not have them is told
  * of what there is.
@@ -377,12 +347,8 @@ static int screen_read(struct snapshot *s, const struct options *o)
 	if (snapshot_read(s, o))
 		return -1;
 	subject = o->json ? NULL : verdict_subject(s);
-	if (subject) {
-		if (why_read(s, subject))
-			return -1;
-		explain_no_victims(s);
-		return 0;
-	}
+	if (subject)
+		return why_read(s, subject);
 	if (s->asked_all && s->source->read_events)
 		s->source->read_events(s);
 	return 0;

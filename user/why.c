@@ -215,10 +215,11 @@ static void put_victims(FILE *out, const struct facts *f)
 	if (!f->victims.text[0])
 		return;
 	snprintf(text, sizeof(text), "%s", f->victims.text);
-	append(text, sizeof(text), "; %" PRIu64 " of %" PRIu64
-	       " looked at (ctkstat drops)",
-	       get(&f->netns->r, CTK_A_NETNS_ATTRIBUTED_DROPS),
-	       get(&f->netns->r, CTK_A_NETNS_LOST));
+	if (f->victims.attributed)
+		append(text, sizeof(text), "; %" PRIu64 " of %" PRIu64
+		       " looked at (ctkstat drops)",
+		       get(&f->netns->r, CTK_A_NETNS_ATTRIBUTED_DROPS),
+		       get(&f->netns->r, CTK_A_NETNS_LOST));
 	put_entry(out, "victims", text);
 }
 

@@ -227,6 +227,7 @@ uint64_t idle_for(const struct fill *fill, uint64_t seconds);
 
 /* facts-victims.c */
 void victims_from(struct victims *v, const struct snapshot *s);
+void victims_unknown(struct facts *f);
 
 /* rules.c */
 void rules_apply(struct diagnosis *d);

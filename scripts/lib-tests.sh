@@ -11,7 +11,7 @@
 
 # A VM that runs several test programs, on a machine that others use as well.
 vm_timeout=5400
-[[ ${CTK_TEST_SIZE-} != large ]] || vm_timeout=43200
+[[ ! ${CTK_TEST_SIZE-} ]] || vm_timeout=43200
 
 # built NAME TARGET...
 built()

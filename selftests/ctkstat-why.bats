@@ -16,6 +16,8 @@ bats_require_minimum_version 1.5.0
 
 # shellcheck source=lib-bats.sh
 . "$BATS_TEST_DIRNAME/lib-bats.sh"
+# shellcheck source=lib-failslab.sh
+. "$BATS_TEST_DIRNAME/lib-failslab.sh"
 
 # Sources; of RFC 2544's range, and local where a namespace is watched.
 MANY=198.18.0.1-198.18.3.254
@@ -26,6 +28,7 @@ teardown()
 	local names=(/run/netns/ctk-*)
 
 	stop_all
+	! failslab_can_filter || fail_no_more
 	rm -f /run/modprobe.d/*nf_conntrack.conf "$OPTIONS" \
 		/run/sysctl.d/*nf_conntrack.conf
 	[[ ! -e ${names[0]} ]] ||
@@ -515,28 +518,8 @@ time.sleep(600)
 		-N ctk-shop
 }
 
-# fail_allocations TIMES: of entries, by the two addresses between which
-# __nf_conntrack_alloc() lies.
-fail_allocations()
-{
-	local start end
-
-	read -r start end < <(sort /proc/kallsyms | awk '
-		found && $1 != first { print first, $1; exit }
-		$3 == "__nf_conntrack_alloc" { first = $1; found = 1 }')
-	[[ $end ]]
-	echo "0x$start" >"$FAILSLAB/require-start"
-	echo "0x$end" >"$FAILSLAB/require-end"
-	echo N >"$FAILSLAB/ignore-gfp-wait"
-	echo 0 >"$FAILSLAB/verbose"
-	echo 1 >"$FAILSLAB/interval"
-	echo "$1" >"$FAILSLAB/times"
-	echo 100 >"$FAILSLAB/probability"
-}
-
 @test "no-memory, and unknown-cause where it is not told apart" {
-	FAILSLAB=/sys/kernel/debug/failslab
-	[[ -e $FAILSLAB/require-start ]] ||
+	failslab_can_filter ||
 		skip "this kernel lacks failslab with a filter by stack"
 	watched ctk-shop "$LIMIT_BEFORE"
 	fail_allocations 20
@@ -553,7 +536,7 @@ fail_allocations()
 	wait_json '.netns[0].lost == 20' -N ctk-shop
 	cause_is ctk-shop no-memory
 	assert_json '.netns[0].no_memory_drops == 20'
-	echo 0 >"$FAILSLAB/probability"
+	fail_no_more
 	loses_no_more ctk-shop 100 --sport 52000-52999
 }
 

@@ -11,46 +11,16 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-offender.sh
 . "$(dirname "$0")/lib-offender.sh"
+# shellcheck source=lib-failslab.sh
+. "$(dirname "$0")/lib-failslab.sh"
 
 FAILURES=20
 DPORT=5353
-failslab=/sys/kernel/debug/failslab
 
 require_tools
 require_kernel
-[[ -e $failslab/require-start ]] ||
+failslab_can_filter ||
 	skip_all "this kernel lacks failslab with a filter by stack"
-
-set_failslab()
-{
-	echo "$2" >"$failslab/$1"
-}
-
-# The two addresses between which the function lies, which has been inlined
-# nowhere: the next symbol is its end.
-function_range()
-{
-	grep '\[nf_conntrack]$' /proc/kallsyms | sort | awk -v name="$1" '
-		found && $1 != first { print first, $1; exit }
-		$3 == name { first = $1; found = 1 }'
-}
-
-# fail_allocations TIMES
-fail_allocations()
-{
-	local start end
-
-	read -r start end < <(function_range __nf_conntrack_alloc)
-	[[ $end ]] || fail "no __nf_conntrack_alloc" || return
-	defer set_failslab probability 0
-	set_failslab require-start "0x$start"
-	set_failslab require-end "0x$end"
-	set_failslab ignore-gfp-wait N
-	set_failslab verbose 0
-	set_failslab interval 1
-	set_failslab times "$1"
-	set_failslab probability 100
-}
 
 # lose ATTRIBUTION COLUMN: what is lost is in it, and in no other.
 lose()
@@ -60,10 +30,11 @@ lose()
 	ctk_load "attribution=$1" || return
 	setup_ns MEMORY
 	track "$MEMORY"
-	fail_allocations $FAILURES || return
+	defer fail_no_more
+	fail_allocations $FAILURES || fail "no __nf_conntrack_alloc" || return
 	line=$(in_ns "$MEMORY" "$here/flowgen" udp --to 127.0.0.1 \
 		--dport $DPORT --count $((FAILURES * 5)))
-	set_failslab probability 0
+	fail_no_more
 	diag "$line"
 	refused=$(count_in EPERM "$line")
 	expect "EPERM" "$refused" -eq $FAILURES

@@ -55,7 +55,7 @@ a_table_is_filled()
 	track "$TABLE" "$FULL"
 	in_ns "$TABLE" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=500 \
 		net.netfilter.nf_conntrack_tcp_timeout_time_wait=1000
-	put "$TABLE" $((ENTRIES / 3)) --to 198.19.0.1 --from 198.18.0.9
+	put "$TABLE" $((ENTRIES * 7 / 20)) --to 198.19.0.1 --from 198.18.0.9
 	put "$TABLE" $((ENTRIES / 5)) --to 198.19.0.2 --dport 5432 \
 		--from 198.18.0.10-198.18.3.250
 	put "$TABLE" $((ENTRIES / 5)) --to 2001:db8::2 --timeout 431000 \
@@ -204,7 +204,7 @@ each_entry_is_counted()
 	take_census "netns-id=$(ctk "$TABLE" id)" || return
 	list
 	all=$(listed_number entries)
-	expect "entries listed" "$all" -gt $((ENTRIES * 9 / 10))
+	expect "entries listed" "$all" -ge $ENTRIES
 	expect "the kernel's count" "$(entries_of "$TABLE")" -eq "$all"
 	expect "consistent" "$(census_value consistent)" -eq 1
 	expect "entries" "$(census_value entries)" -eq "$all"
@@ -494,7 +494,8 @@ another_namespace_sees_its_own_and_no_chains()
 
 # --- What stays ------------------------------------------------------------
 
-# Whatever else was going on, the first of five is gone by now.
+# Whatever else was going on, the first of five is gone by now; and one that a
+# resize disturbed says so.
 the_last_few_are_kept()
 {
 	wait "$episodes"
@@ -506,7 +507,9 @@ the_last_few_are_kept()
 	kept
 	expect "kept when it has drained" "$(grep -c '^reply ' <<<"$census")" \
 		-eq $KEPT
-	expect "full" "$(census_value entries | grep -cx $LIMIT)" -eq $KEPT
+	expect "full, or not consistent" \
+		"$(paste -d ' ' <(census_value entries) \
+		<(census_value consistent) | grep -c "^$LIMIT \| 0$")" -eq $KEPT
 	expect_text "in order" "$(census_value since | sort -n)" \
 		"$(census_value since)"
 }

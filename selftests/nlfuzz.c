@@ -7,12 +7,14 @@
  *
  * The kernel handles a message before send() returns, and puts the next part
  * of a dump into the socket before recv() returns the last; so the answer is
- * complete when there is nothing to read, and nothing here waits.
+ * complete when there is nothing to read. Only a notification is waited for, by
+ * whoever may be told and was not.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,9 @@
 /* Messages from one dump closed half-way, and one joining, to the next. */
 #define CLOSE_EVERY 64
 #define JOIN_EVERY 256
+
+/* Milliseconds at most until something has happened and a worker has told. */
+#define NOTIFIED_WITHIN 120000
 
 static struct {
 	unsigned long sent;
@@ -192,16 +197,36 @@ static void join(int sock)
 		nl_die("join");
 }
 
-/* One that comes and goes, and what the one that stays has heard. */
-static void listen_and_join(void)
+/* What the one that stays has heard. */
+static void listen_to_all(void)
 {
 	struct fuzz_answer got = { };
+
+	receive_all(listener, &got);
+	total.answer.notified += got.notified;
+}
+
+/* And one that comes and goes. */
+static void listen_and_join(void)
+{
 	int sock = nl_open();
 
 	join(sock);
-	receive_all(listener, &got);
-	total.answer.notified += got.notified;
+	listen_to_all();
 	close(sock);
+}
+
+/* All may be sent before anything happens. */
+static void be_notified(void)
+{
+	struct pollfd heard = { .fd = listener, .events = POLLIN };
+
+	listen_to_all();
+	if (!total.joined || total.answer.notified)
+		return;
+	if (poll(&heard, 1, NOTIFIED_WITHIN) < 0)
+		nl_die("poll");
+	listen_to_all();
 }
 
 /* --- All of it ------------------------------------------------------------ */
@@ -319,6 +344,7 @@ int main(int argc, char **argv)
 	open_sockets();
 	still_right(sockets[0], CTK_CMD_NETNS_GET, 0);
 	fuzz(count);
+	be_notified();
 	still_right(sockets[0], CTK_CMD_STATUS_GET, 0);
 	still_right(sockets[0], CTK_CMD_NETNS_GET, 0);
 	still_right(sockets[0], CTK_CMD_NETNS_GET, NLM_F_DUMP);

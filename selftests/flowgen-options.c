@@ -140,6 +140,13 @@ static union address parse_address(const char *what, const char *text)
 	return a;
 }
 
+/* As parse_address() gives them, with zeros in what is not used. */
+static bool same_address(const union address *a, const union address *b)
+{
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
+	return !memcmp(a, b, sizeof(*a));
+}
+
 static void parse_sources(struct options *o, char *text)
 {
 	char *first, *last;
@@ -151,7 +158,7 @@ static void parse_sources(struct options *o, char *text)
 	o->from_count = address_low(&end) - address_low(&o->from) + 1;
 	reached = address_at(&o->from, o->from_count - 1, 0);
 	if (address_low(&end) < address_low(&o->from) || !o->from_count ||
-	    memcmp(&reached, &end, sizeof(end)))
+	    !same_address(&reached, &end))
 		usage_error("--from %s-%s is not a range of addresses", first,
 			    last);
 }

@@ -53,6 +53,14 @@ static const uint16_t class[] = {
 	CTK_A_OFFENDER_L4PROTO, CTK_A_OFFENDER_ZONE, 0
 };
 
+static struct item item_of(const struct offender *o)
+{
+	return (struct item) {
+		.o = o,
+		.comm = get_text(&o->r, CTK_A_OFFENDER_COMM),
+	};
+}
+
 static int compare_attr(const struct item *a, const struct item *b,
 			unsigned int attr)
 {
@@ -255,8 +263,8 @@ static int by_group(const void *a, const void *b)
 
 static int by_attr(const void *a, const void *b, void *data)
 {
-	const struct item x = { .o = *(const struct offender *const *)a };
-	const struct item y = { .o = *(const struct offender *const *)b };
+	const struct item x = item_of(*(const struct offender *const *)a);
+	const struct item y = item_of(*(const struct offender *const *)b);
 
 	return compare_attr(&x, &y, *(const unsigned int *)data);
 }
@@ -270,27 +278,6 @@ static size_t count_distinct(struct group *g, unsigned int attr)
 	for (size_t i = 0; i < g->n; i++)
 		if (has(&g->member[i]->r, attr) &&
 		    (!i || by_attr(&g->member[i - 1], &g->member[i], &attr)))
-			distinct++;
-	return distinct;
-}
-
-static int by_comm(const void *a, const void *b)
-{
-	const struct offender *x = *(const struct offender *const *)a;
-	const struct offender *y = *(const struct offender *const *)b;
-
-	return strcmp(get_text(&x->r, CTK_A_OFFENDER_COMM),
-		      get_text(&y->r, CTK_A_OFFENDER_COMM));
-}
-
-static size_t count_comms(struct group *g)
-{
-	size_t distinct = 0;
-
-	qsort(g->member, g->n, sizeof(*g->member), by_comm);
-	for (size_t i = 0; i < g->n; i++)
-		if (has(&g->member[i]->r, CTK_A_OFFENDER_COMM) &&
-		    (!i || by_comm(&g->member[i - 1], &g->member[i])))
 			distinct++;
 	return distinct;
 }
@@ -323,7 +310,7 @@ static void sum_up(struct group *g, bool others_went)
 	g->pids = count_distinct(g, CTK_A_OFFENDER_PID);
 	g->cgroups = count_distinct(g, CTK_A_OFFENDER_CGROUP_ID);
 	g->devices = count_distinct(g, CTK_A_OFFENDER_IFINDEX);
-	g->comms = count_comms(g);
+	g->comms = count_distinct(g, CTK_A_OFFENDER_COMM);
 	qsort(g->member, g->n, sizeof(*g->member), by_count);
 }
 
@@ -368,11 +355,8 @@ int groups_make(struct groups *groups, const struct offender *offenders,
 	memset(groups, 0, sizeof(*groups));
 	groups->members = calloc(n + 1, sizeof(*groups->members));
 	if (items && scratch && groups->members) {
-		for (size_t i = 0; i < n; i++) {
-			items[i].o = &offenders[i];
-			items[i].comm = get_text(&offenders[i].r,
-						 CTK_A_OFFENDER_COMM);
-		}
+		for (size_t i = 0; i < n; i++)
+			items[i] = item_of(&offenders[i]);
 		find_senders(items, n);
 		choose(items, scratch, n);
 		qsort(items, n, sizeof(*items), by_group);

@@ -36,8 +36,7 @@ static json_t *json_value(const struct record *r, const struct field *f)
 	switch ((enum field_unit)f->unit) {
 	case UNIT_NANOSECONDS:
 		return json_real((double)value / NSEC_PER_SEC);
-	case UNIT_MILLISECONDS:
-		return json_real((double)value / 1e6);
+	case UNIT_MILLISECONDS:	/* of nanoseconds */
 	case UNIT_MILLIONTHS:
 		return json_real((double)value / 1e6);
 	case UNIT_TIME:

@@ -105,9 +105,9 @@ thresholds_are_told_on_the_way_down()
 	expect "fill" "$(event_value fill "$event")" -lt 750000
 }
 
-# A number of buckets that the kernel, which fills whole pages, takes as it is.
 changes_have_an_author()
 {
+	# The kernel rounds a number of buckets up to whole pages.
 	local buckets fewer=2048
 
 	mark_events

@@ -95,18 +95,27 @@ start_subscriber()
 	told_mark=$event_mark
 }
 
-# follow_for_ever: joins and leaves while things happen, until it is killed; how
-# often it had joined is in $work/joins. ctk may come and go meanwhile.
+# follow_for_ever: joins, and leaves when the next thing is told or after a while,
+# again and again until it is killed; how often it had joined is in $work/joins.
+# ctk may come and go meanwhile.
 follow_for_ever()
 {
-	local joins=0
+	local joins=0 told
 
-	renice -n 19 -p "$BASHPID" >/dev/null
+	echo 0 >"$work/joins"
 	while :; do
-		timeout 2 "$here/nlprobe" --follow >"$work/followed" 2>&1
-		! grep -qx following "$work/followed" || joins=$((joins + 1))
+		busywait test -d "$DEBUGFS"
+		exec {told}< <(timeout 20 "$here/nlprobe" --follow 2>&1)
+		! grep -qx following <&"$told" || joins=$((joins + 1))
 		echo $joins >"$work/joins"
+		exec {told}<&-
+		wait $!
 	done
+}
+
+has_joined()
+{
+	[[ $(<"$work/joins") -gt 0 ]]
 }
 
 # told_between SEQ LAST: of nlprobe's lines those after SEQ, up to LAST.

@@ -36,11 +36,22 @@ storm()
 	defer_kill $!
 }
 
-# A reader holds ctk, and a namespace's rule nf_conntrack, for a moment.
+was_read()
+{
+	[[ $(<"$work/reads") -gt 0 ]]
+}
+
+# The first one stays until readers and subscribers have found ctk, however busy
+# the machine. A reader holds ctk, and a namespace's rule nf_conntrack, for a
+# moment.
 round_of_ctk()
 {
-	ctk_insert && cat $DEBUGFS/netns $DEBUGFS/events $DEBUGFS/status
-	busywait rmmod ctk
+	local code
+
+	ctk_insert && busywait was_read && busywait has_joined &&
+		cat $DEBUGFS/netns $DEBUGFS/events $DEBUGFS/status
+	code=$?
+	busywait rmmod ctk && return $code
 }
 
 remove_conntrack()
@@ -102,13 +113,14 @@ read_in_a_storm()
 {
 	local reads=0
 
+	echo 0 >"$work/reads"
 	while :; do
 		! "$here/nlprobe" --dump netns-get || reads=$((reads + 1))
+		echo $reads >"$work/reads"
 		"$here/nlprobe" --dump event-get
 		"$here/nlprobe" --dump census-get
 		"$here/nlprobe" census-get all
 		cat $DEBUGFS/netns $DEBUGFS/events
-		echo $reads >"$work/reads"
 	done >/dev/null 2>&1
 }
 

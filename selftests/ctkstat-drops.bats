@@ -464,6 +464,7 @@ recorded while attribution is off: echo auto >$ATTRIBUTION"
 	track ctk-deep
 	set_limit 2097152
 	echo 512 >$SYSCTL/nf_conntrack_buckets
+	keep_udp ctk-deep
 	# Until chains are beyond the 50 to 79 entries that the kernel takes.
 	lost=$(flood ctk-deep 15000)
 	[[ $lost -gt 0 ]]

@@ -284,6 +284,7 @@ lost $lost ($lost table full), peak "
 	set_limit 2097152
 	before=$(<$SYSCTL/nf_conntrack_buckets)
 	echo 512 >$SYSCTL/nf_conntrack_buckets
+	keep_udp ctk-deep
 	# Until chains are beyond the 50 to 79 entries that the kernel takes.
 	lost=$(flood ctk-deep 15000)
 	[[ $lost -gt 0 ]]

@@ -486,6 +486,7 @@ time.sleep(600)
 	chains_are_limited || skip "this kernel has no limit on chains"
 	echo 512 >$SYSCTL/nf_conntrack_buckets
 	watched ctk-shop 262144
+	keep_udp ctk-shop
 	send ctk-shop 15000
 	[[ $lost -gt 0 ]]
 	[[ $(kernel_stat ctk-shop chaintoolong) -eq $lost ]]

@@ -259,9 +259,8 @@ bats_require_minimum_version 1.5.0
 	set_limit 262144
 	echo 512 >$SYSCTL/nf_conntrack_buckets
 	[[ $(<$SYSCTL/nf_conntrack_buckets) -eq 512 ]]
-	# Until chains are beyond the 50 to 79 entries that the kernel takes,
-	# which a slow machine takes longer for than a flow usually stays.
-	in_ns ctk-shop sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600
+	keep_udp ctk-shop
+	# Until chains are beyond the 50 to 79 entries that the kernel takes.
 	start_flood ctk-shop
 	wait_json '.verdict == "warning" and
 		.netns[0].chain_too_long_drops > 0' -N ctk-shop

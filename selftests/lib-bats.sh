@@ -162,6 +162,13 @@ fill()
 		--to 198.18.0.1 --count "${2:-$LIMIT}" >&2
 }
 
+# keep_udp NAME: unanswered flows stay for an hour, since a slow machine needs
+# longer than their 30 seconds to make as many as fill a chain.
+keep_udp()
+{
+	in_ns "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=3600
+}
+
 # What runs beside a test, and ends with it.
 started=()
 

@@ -113,9 +113,11 @@ follow_for_ever()
 	done
 }
 
-has_joined()
+# has_counted NAME: whether what runs beside the test has done so once, by the
+# count that it keeps in $work/NAME.
+has_counted()
 {
-	[[ $(<"$work/joins") -gt 0 ]]
+	[[ $(<"$work/$1") -gt 0 ]]
 }
 
 # told_between SEQ LAST: of nlprobe's lines those after SEQ, up to LAST.

@@ -36,11 +36,6 @@ storm()
 	defer_kill $!
 }
 
-was_read()
-{
-	[[ $(<"$work/reads") -gt 0 ]]
-}
-
 # The first one stays until readers and subscribers have found ctk, however busy
 # the machine. A reader holds ctk, and a namespace's rule nf_conntrack, for a
 # moment.
@@ -48,7 +43,8 @@ round_of_ctk()
 {
 	local code
 
-	ctk_insert && busywait was_read && busywait has_joined &&
+	ctk_insert && busywait has_counted reads &&
+		busywait has_counted joins &&
 		cat $DEBUGFS/netns $DEBUGFS/events $DEBUGFS/status
 	code=$?
 	busywait rmmod ctk && return $code
